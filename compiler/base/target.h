@@ -1,0 +1,17 @@
+// What code is generated for. Tasks and tiles depend on it and on shapes only (decision 7).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace netc {
+
+struct Target {
+  std::string cpu = "x86-64";  // LLVM's name: "znver5", "x86-64-v3"
+  std::string features;        // LLVM's list: "+avx512f,+avx512bf16"
+  int vector_lanes = 4;        // f32 lanes of the widest vector that is worth using: 16, 8 or 4
+  bool fma = false;
+  int64_t l1_bytes = 32 << 10, l2_bytes = 1 << 20;
+};
+
+}  // namespace netc
