@@ -14,7 +14,7 @@ target_link_libraries(netc_data_libraries INTERFACE ZLIB::ZLIB LibLZMA::LibLZMA 
                       nlohmann_json::nlohmann_json)
 
 # LLVM: only the X86 JIT, linked statically; its symbols never leave a product (cmake/products.cmake).
-find_package(LLVM 19 REQUIRED CONFIG HINTS /usr/lib/llvm-19/lib/cmake/llvm)
+find_package(LLVM 19.1 REQUIRED CONFIG HINTS /usr/lib/llvm-19/lib/cmake/llvm)
 llvm_map_components_to_libnames(NETC_LLVM_LIBRARIES core support orcjit passes x86 x86codegen x86asmparser x86desc x86info
                                 asmparser mcjit)
 add_library(netc_llvm INTERFACE)
