@@ -1,0 +1,32 @@
+// One zeroed, 64-byte aligned block of memory: a state, an arena, workers' scratch.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace netc {
+
+// Pages come from the system on first touch. Blocks of 4 MiB or more start at a 2 MiB boundary and ask
+// for huge pages, because a step over a large arena is otherwise bound by page faults and TLB misses.
+class MemoryBlock {
+ public:
+  MemoryBlock() = default;
+  // THROWS RuntimeError E0801 if the system has not so much. `purpose` names the block in the message.
+  MemoryBlock(int64_t bytes, const char* purpose);
+  ~MemoryBlock();
+  MemoryBlock(MemoryBlock&& other) noexcept;
+  MemoryBlock& operator=(MemoryBlock&& other) noexcept;
+
+  std::byte* data() const { return data_; }
+  int64_t size() const { return size_; }
+  std::span<std::byte> bytes() const { return {data_, static_cast<size_t>(size_)}; }
+
+ private:
+  void* mapping_ = nullptr;
+  size_t mapped_ = 0;
+  std::byte* data_ = nullptr;
+  int64_t size_ = 0;
+};
+
+}  // namespace netc
