@@ -15,6 +15,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -138,7 +139,7 @@ class Dag {
 
  private:
   ExprId intern(Expr expr);
-  std::vector<Expr> nodes_;
+  std::deque<Expr> nodes_;  // references stay valid while it grows
   std::map<std::vector<int64_t>, ExprId> ids_;
 };
 

@@ -114,7 +114,6 @@ struct Graph {
 // Builds a Graph node by node; types come from each operator's `infer`.
 class Builder {
  public:
-  // Starts with a copy of `base`'s states (not of its nodes), or empty.
   Builder() = default;
 
   // New nodes get this origin until it is set again.
