@@ -97,8 +97,10 @@ ExprId Dag::index_add(ExprId a, ExprId b) {
   if (is_index_constant(x)) return index_add(b, a);  // constants to the right
   if (is_index_constant(y)) {
     if (y.integer == 0) return a;
-    if (x.kind == ExprKind::index_add && is_index_constant((*this)[x.args[1]]))
-      return index_add(x.args[0], index((*this)[x.args[1]].integer + y.integer));
+    if (x.kind == ExprKind::index_add && is_index_constant((*this)[x.args[1]])) {
+      ExprId base = x.args[0];  // read before index() grows the nodes
+      return index_add(base, index((*this)[x.args[1]].integer + y.integer));
+    }
   }
   return intern(make(ExprKind::index_add, ExprType::index, a, b));
 }
@@ -117,8 +119,10 @@ ExprId Dag::index_mul(ExprId a, ExprId b) {
     int64_t factor = y.integer;
     if (factor == 0) return index(0);
     if (factor == 1) return a;
-    if (x.kind == ExprKind::index_mul && is_index_constant((*this)[x.args[1]]))
-      return index_mul(x.args[0], index((*this)[x.args[1]].integer * factor));
+    if (x.kind == ExprKind::index_mul && is_index_constant((*this)[x.args[1]])) {
+      ExprId base = x.args[0];
+      return index_mul(base, index((*this)[x.args[1]].integer * factor));
+    }
   }
   return intern(make(ExprKind::index_mul, ExprType::index, a, b));
 }
