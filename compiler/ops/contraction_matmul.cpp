@@ -1,0 +1,186 @@
+// Matrix products: matmul, and linear = matmul + bias.
+//
+//   c[b.., m, n] = sum over k of a[b.., m, k] * b[b.., k, n]
+// `transpose_a` and `transpose_b` say that a matrix is stored the other way round. The gradients are
+// matmuls again, whatever the transpositions:
+//   a plain: da = dc b'     a transposed: da = b dc'     b plain: db = a' dc     b transposed: db = dc' a
+#include <fmt/format.h>
+
+#include "compiler/base/error.h"
+#include "compiler/ops/contractions.h"
+#include "compiler/ops/registry.h"
+
+namespace netc {
+namespace {
+
+void require_floating(const TensorType& type) {
+  if (!is_floating(type.dtype)) throw OpError("E0207", fmt::format("takes real numbers, got {}", name_of(type.dtype)));
+}
+
+void require_same_floating(const TensorType& a, const TensorType& b) {
+  require_floating(a);
+  if (a.dtype != b.dtype)
+    throw OpError("E0207", fmt::format("takes one element type, got {} and {}", name_of(a.dtype), name_of(b.dtype)));
+}
+
+struct Extents {
+  Shape leading;
+  int64_t m, n, k, k_of_b;
+};
+
+Extents extents(const Shape& a, const Shape& b, const Attrs& attrs) {
+  bool ta = attrs.boolean("transpose_a"), tb = attrs.boolean("transpose_b");
+  size_t rank = a.size();
+  return {{a.begin(), a.end() - 2}, a[rank - (ta ? 1 : 2)], b[rank - (tb ? 2 : 1)], a[rank - (ta ? 2 : 1)], b[rank - (tb ? 1 : 2)]};
+}
+
+std::vector<TensorType> infer_matmul(const OpCall& call) {
+  const TensorType &a = call.inputs[0], &b = call.inputs[1];
+  require_same_floating(a, b);
+  if (a.shape.size() < 2 || a.shape.size() != b.shape.size())
+    throw OpError("E0204", fmt::format("matmul takes two matrices of equal rank, got {} and {}", to_string(a.shape), to_string(b.shape)));
+  Extents e = extents(a.shape, b.shape, call.attrs);
+  if (e.k != e.k_of_b || !std::equal(e.leading.begin(), e.leading.end(), b.shape.begin()))
+    throw OpError("E0204", fmt::format("the inner extents differ: {} by {}", to_string(a.shape), to_string(b.shape)));
+  Shape shape = e.leading;
+  shape.insert(shape.end(), {e.m, e.n});
+  return {{a.dtype, shape}};
+}
+
+ValueId matmul(Builder& builder, ValueId a, ValueId b, bool transpose_a, bool transpose_b) {
+  return builder.emit(matmul_op(), {a, b}, {{"transpose_a", transpose_a}, {"transpose_b", transpose_b}});
+}
+
+std::vector<ValueId> vjp_matmul(Builder& builder, const VjpCall& call) {
+  ValueId a = call.inputs[0], b = call.inputs[1], dc = call.output_gradients[0];
+  bool ta = call.attrs.boolean("transpose_a"), tb = call.attrs.boolean("transpose_b");
+  return {ta ? matmul(builder, b, dc, tb, true) : matmul(builder, dc, b, false, !tb),
+          tb ? matmul(builder, dc, a, true, ta) : matmul(builder, a, dc, !ta, false)};
+}
+
+Contraction contract_matmul(const OpCall& call) {
+  const Shape &a = call.inputs[0].shape, &b = call.inputs[1].shape;
+  Extents e = extents(a, b, call.attrs);
+  Contraction c;
+  std::vector<AxisSum> batch;
+  for (int64_t extent : e.leading) {
+    batch.push_back({{{static_cast<int>(c.axes.size()), 1}}, 0});
+    c.axes.push_back({"b" + std::to_string(c.axes.size()), extent});
+  }
+  int m = static_cast<int>(c.axes.size()), n = m + 1, k = m + 2;
+  c.axes.insert(c.axes.end(), {{"m", e.m}, {"n", e.n}, {"k", e.k}});
+  auto index = [&](int row, int column, bool transposed) {
+    std::vector<AxisSum> sums = batch;
+    if (transposed) std::swap(row, column);
+    sums.push_back({{{row, 1}}, 0});
+    sums.push_back({{{column, 1}}, 0});
+    return sums;
+  };
+  c.tensors[0] = {a, index(m, k, call.attrs.boolean("transpose_a"))};
+  c.tensors[1] = {b, index(k, n, call.attrs.boolean("transpose_b"))};
+  c.tensors[2] = {call.outputs[0].shape, index(m, n, false)};
+  c.output = 2;
+  return c;
+}
+
+std::vector<TensorType> infer_linear(const OpCall& call) {
+  const TensorType &x = call.inputs[0], &weight = call.inputs[1];
+  if (x.shape.size() != 2)
+    throw OpError("E0205", fmt::format("linear takes [C], got {}",
+                                       to_string(x.shape.empty() ? x.shape : Shape(x.shape.begin() + 1, x.shape.end()))));
+  require_same_floating(x, weight);
+  if (weight.shape.size() != 2 || weight.shape[1] != x.shape[1])
+    throw OpError("E0204", fmt::format("the weight must be [K, {}], got {}", x.shape[1], to_string(weight.shape)));
+  if (call.present[2]) {
+    Shape expected{weight.shape[0]};
+    require_same_floating(x, call.inputs[2]);
+    if (call.inputs[2].shape != expected)
+      throw OpError("E0204", fmt::format("the bias must be {}, got {}", to_string(expected), to_string(call.inputs[2].shape)));
+  }
+  return {{x.dtype, {x.shape[0], weight.shape[0]}}};
+}
+
+std::vector<ValueId> vjp_linear(Builder& b, const VjpCall& call) {
+  ValueId x = call.inputs[0], weight = call.inputs[1], dy = call.output_gradients[0];
+  std::vector<ValueId> gradients{matmul(b, dy, weight, false, false), matmul(b, dy, x, true, false)};
+  gradients.push_back(ValueId{});
+  if (call.inputs[2].valid())
+    gradients[2] = b.emit(op("reduce_sum"), {dy}, {{"axes", Ints{0}}, {"keep", false}});
+  return gradients;
+}
+
+std::vector<ValueId> decompose_linear(Builder& b, const Attrs&, const std::vector<ValueId>& inputs) {
+  ValueId y = matmul(b, inputs[0], inputs[1], false, true);
+  if (!inputs[2].valid()) return {y};
+  Ints shape{1, b.type(inputs[2]).shape[0]};
+  return {b.emit(op("add"), {y, b.emit(op("reshape"), {inputs[2]}, {{"shape", shape}})})};
+}
+
+SampleInput sample(const Shape& shape) { return {{DType::f32, shape}, -1, 1, false}; }
+
+std::vector<OpSample> samples_matmul() {
+  std::vector<OpSample> samples;
+  for (bool ta : {false, true})
+    for (bool tb : {false, true}) {
+      Shape a = ta ? Shape{5, 3} : Shape{3, 5}, b = tb ? Shape{4, 5} : Shape{5, 4};
+      std::string name = fmt::format("{} by {}", ta ? "transposed" : "plain", tb ? "transposed" : "plain");
+      samples.push_back({name, {sample(a), sample(b)}, {{"transpose_a", ta}, {"transpose_b", tb}}});
+      a.insert(a.begin(), {2, 3});
+      b.insert(b.begin(), {2, 3});
+      samples.push_back({"batched, " + name, {sample(a), sample(b)}, {{"transpose_a", ta}, {"transpose_b", tb}}});
+    }
+  samples.push_back({"row by column", {sample({1, 7}), sample({7, 1})}, {}});
+  samples.push_back({"outer product", {sample({4, 1}), sample({1, 3})}, {}});
+  samples.push_back({"beyond a tile", {sample({19, 37}), sample({37, 21})}, {}});
+  return samples;
+}
+
+std::vector<OpSample> samples_linear() {
+  return {
+      {"bias", {sample({3, 5}), sample({4, 5}), sample({4})}, {}},
+      {"without bias", {sample({3, 5}), sample({4, 5}), sample({-1})}, {}},
+      {"one feature", {sample({2, 1}), sample({3, 1}), sample({3})}, {}},
+      {"one sample, one output", {sample({1, 9}), sample({1, 9}), sample({1})}, {}},
+  };
+}
+
+OpDef make_matmul() {
+  OpDef def;
+  def.name = "matmul";
+  def.doc = "The matrix product c = a b over the last two dimensions; leading extents are equal.";
+  def.inputs = {{"a", "a: [.., M, K], or [.., K, M] if transpose_a"}, {"b", "b: [.., K, N], or [.., N, K] if transpose_b"}};
+  def.outputs = {"c"};
+  def.attrs = {{"transpose_a", AttrType::boolean, false, "a is stored as [.., K, M]"},
+               {"transpose_b", AttrType::boolean, false, "b is stored as [.., N, K]"}};
+  def.infer = infer_matmul;
+  def.vjp = vjp_matmul;
+  def.contract = contract_matmul;
+  def.samples = samples_matmul;
+  return def;
+}
+
+OpDef make_linear() {
+  OpDef def;
+  def.name = "linear";
+  def.doc = "y = x weight' + bias: every output sees every input.";
+  def.inputs = {{"x", "x: [N, C]"}, {"weight", "weight: [K, C]"}, {"bias", "bias: [K]", true}};
+  def.outputs = {"y"};
+  def.infer = infer_linear;
+  def.vjp = vjp_linear;
+  def.decompose = decompose_linear;
+  def.samples = samples_linear;
+  return def;
+}
+
+}  // namespace
+
+const OpDef& matmul_op() {
+  static const OpDef def = make_matmul();
+  return def;
+}
+const OpDef& linear_op() {
+  static const OpDef def = make_linear();
+  return def;
+}
+
+}  // namespace netc
