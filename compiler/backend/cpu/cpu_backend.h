@@ -1,0 +1,45 @@
+// The CPU backend: kernel bodies to machine code through LLVM 19. It knows loop nests, scalar
+// instructions and contractions, and no operator. No LLVM type is visible here.
+//
+//   Target target = host_target();
+//   std::vector<std::byte> object = compile_object({{"relu", &body}}, target);
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compiler/base/target.h"
+#include "compiler/lower/kernel.h"
+
+namespace netc {
+
+// This machine, with every feature that it has.
+Target host_target();
+
+// "native" (this machine), "x86-64", "x86-64-v3", or any processor name that LLVM knows.
+// THROWS RuntimeError E0901 for an unknown name.
+Target target_named(const std::string& cpu);
+
+struct NamedKernel {
+  std::string symbol;  // unique within a Program
+  const KernelBody* body = nullptr;
+};
+
+// Readable LLVM IR and assembly of one kernel.
+std::string emit_llvm_text(const KernelBody& body, const std::string& symbol, const Target& target);
+std::string emit_asm_text(const KernelBody& body, const std::string& symbol, const Target& target);
+
+// One relocatable ELF object with a KernelFunction (compiler/base/program.h) per kernel. Thread-safe.
+std::vector<std::byte> compile_object(std::span<const NamedKernel> kernels, const Target& target);
+
+// Every kernel in an object of its own, in the given order, on `threads` threads.
+std::vector<std::vector<std::byte>> compile_kernels(const std::vector<NamedKernel>& kernels, const Target& target,
+                                                    int threads);
+
+// Bytes of KernelArgs::scratch that the kernel needs.
+int64_t scratch_bytes(const KernelBody& body, const Target& target);
+
+}  // namespace netc
