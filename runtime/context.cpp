@@ -24,10 +24,13 @@ class FloatMode {
   FloatMode() : saved_(_mm_getcsr()) {
     if (saved_ != kMode) _mm_setcsr(kMode);
   }
-  ~FloatMode() { _mm_setcsr(saved_); }
+  ~FloatMode() {
+    _mm_setcsr(saved_);
+  }
 
  private:
-  static constexpr unsigned kMode = 0x1f80 | 0x8000 | 0x0040;  // all masked, flush to zero, denormals are zero
+  static constexpr unsigned kMode =
+      0x1f80 | 0x8000 | 0x0040;  // all masked, flush to zero, denormals are zero
   unsigned saved_;
 #else
   FloatMode() {}
@@ -56,10 +59,11 @@ template <class View>
 void check_views(const char* what, const EntryPoint& entry, const std::vector<IoSlot>& slots,
                  std::span<const View> views) {
   if (slots.size() != views.size())
-    throw RuntimeError("E0802", "entry `" + entry.name + "` has " + std::to_string(slots.size()) + " " + what +
-                                    "s, but the caller gave " + std::to_string(views.size()));
+    throw RuntimeError("E0802", "entry `" + entry.name + "` has " + std::to_string(slots.size()) + " " +
+                                    what + "s, but the caller gave " + std::to_string(views.size()));
   for (size_t i = 0; i < slots.size(); ++i)
-    if (views[i].data && views[i].bytes != slots[i].type.bytes()) wrong_size(what, entry, slots[i], views[i].bytes);
+    if (views[i].data && views[i].bytes != slots[i].type.bytes())
+      wrong_size(what, entry, slots[i], views[i].bytes);
 }
 
 int64_t largest_arena(const Program& program) {
@@ -83,7 +87,8 @@ Context::PreparedEntry Context::prepare(const EntryPoint& entry) const {
   PreparedEntry prepared{&entry, {}, {}};
   auto check_range = [&](const BufferRef& ref, int64_t bytes, const std::string& what) {
     int64_t size = ref.space == Space::state ? program().state_bytes : entry.arena_bytes;
-    NETC_CHECK(ref.offset >= 0 && ref.offset + bytes <= size, what + " of entry " + entry.name + " is out of bounds");
+    NETC_CHECK(ref.offset >= 0 && ref.offset + bytes <= size,
+               what + " of entry " + entry.name + " is out of bounds");
   };
   for (const std::vector<IoSlot>* slots : {&entry.inputs, &entry.outputs})
     for (const IoSlot& slot : *slots) check_range(slot.buffer, slot.type.bytes(), slot.name);
@@ -94,10 +99,12 @@ Context::PreparedEntry Context::prepare(const EntryPoint& entry) const {
   for (const Launch& l : entry.launches) {
     NETC_CHECK(l.kernel >= 0 && l.kernel < static_cast<int32_t>(program().kernels.size()), "no such kernel");
     const KernelInfo& kernel = program().kernels[static_cast<size_t>(l.kernel)];
-    NETC_CHECK(l.operands.size() == kernel.operand_spaces.size(), kernel.symbol + ": wrong number of operands");
+    NETC_CHECK(l.operands.size() == kernel.operand_spaces.size(),
+               kernel.symbol + ": wrong number of operands");
     const int64_t* offsets = prepared.offsets.data() + prepared.offsets.size();
     for (size_t i = 0; i < l.operands.size(); ++i) {
-      NETC_CHECK(l.operands[i].space == kernel.operand_spaces[i], kernel.symbol + ": operand in the wrong space");
+      NETC_CHECK(l.operands[i].space == kernel.operand_spaces[i],
+                 kernel.symbol + ": operand in the wrong space");
       check_range(l.operands[i], 0, "an operand of " + kernel.symbol);
       prepared.offsets.push_back(l.operands[i].offset);
     }
@@ -119,8 +126,8 @@ void Context::launch(const PreparedLaunch& l, const RuntimeScalars& scalars, Exe
   });
 }
 
-void Context::run(const std::string& name, std::span<const InputView> inputs, std::span<const OutputView> outputs,
-                  const RuntimeScalars& scalars, Executor& executor) {
+void Context::run(const std::string& name, std::span<const InputView> inputs,
+                  std::span<const OutputView> outputs, const RuntimeScalars& scalars, Executor& executor) {
   auto found = std::find_if(entries_.begin(), entries_.end(),
                             [&](const PreparedEntry& e) { return e.entry->name == name; });
   if (found == entries_.end()) throw RuntimeError("E0802", "the program has no entry `" + name + "`");

@@ -28,7 +28,8 @@ void fill(std::span<T> values, const StateSlot& slot, uint64_t seed, Executor& e
   const uint32_t path = path_key(slot.path);
   executor.parallel_for((count + kTask - 1) / kTask, [&](int, int64_t first, int64_t last) {
     for (int64_t i = first * kTask; i < std::min(count, last * kTask); ++i)
-      values[static_cast<size_t>(i)] = static_cast<T>(initial_value(slot.init, seed, path, static_cast<uint64_t>(i)));
+      values[static_cast<size_t>(i)] =
+          static_cast<T>(initial_value(slot.init, seed, path, static_cast<uint64_t>(i)));
   });
 }
 
@@ -41,10 +42,12 @@ std::span<T> typed(std::span<std::byte> bytes) {
 
 double initial_value(const InitSpec& init, uint64_t seed, uint32_t path, uint64_t element) {
   switch (init.kind) {
-    case InitSpec::Kind::constant: return init.a;
+    case InitSpec::Kind::constant:
+      return init.a;
     case InitSpec::Kind::uniform:
       return init.a + (init.b - init.a) * uniform_from_bits(random_bits(seed, path, 0, 0, element));
-    case InitSpec::Kind::normal: return init.a + init.b * standard_normal(seed, path, element, 0);
+    case InitSpec::Kind::normal:
+      return init.a + init.b * standard_normal(seed, path, element, 0);
     case InitSpec::Kind::truncated_normal:
       for (uint32_t attempt = 0; attempt < 64; ++attempt) {  // one in 22 draws is refused
         double z = standard_normal(seed, path, element, attempt);
@@ -58,12 +61,17 @@ double initial_value(const InitSpec& init, uint64_t seed, uint32_t path, uint64_
 void initialize(State& state, const StateSlot& slot, uint64_t seed, Executor& executor) {
   std::span<std::byte> bytes = state.bytes(slot);
   switch (slot.type.dtype) {
-    case DType::f32: return fill(typed<float>(bytes), slot, seed, executor);
-    case DType::u8: return fill(typed<uint8_t>(bytes), slot, seed, executor);
-    case DType::i32: return fill(typed<int32_t>(bytes), slot, seed, executor);
-    case DType::i64: return fill(typed<int64_t>(bytes), slot, seed, executor);
+    case DType::f32:
+      return fill(typed<float>(bytes), slot, seed, executor);
+    case DType::u8:
+      return fill(typed<uint8_t>(bytes), slot, seed, executor);
+    case DType::i32:
+      return fill(typed<int32_t>(bytes), slot, seed, executor);
+    case DType::i64:
+      return fill(typed<int64_t>(bytes), slot, seed, executor);
     case DType::f16:
-    case DType::bf16: break;  // master weights are f32
+    case DType::bf16:
+      break;  // master weights are f32
   }
   throw InternalError("initialize: " + slot.path + " is " + to_string(slot.type));
 }

@@ -16,8 +16,10 @@ constexpr int64_t kUseHugePages = int64_t{4} << 20;
 MemoryBlock::MemoryBlock(int64_t bytes, const char* purpose) : size_(bytes) {
   NETC_CHECK(bytes >= 0, "negative size");
   bool huge = bytes >= kUseHugePages;
-  mapped_ = static_cast<size_t>(bytes) + (huge ? kHugePage : 64);  // never 0, and vectors may read past the end
-  mapping_ = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  mapped_ =
+      static_cast<size_t>(bytes) + (huge ? kHugePage : 64);  // never 0, and vectors may read past the end
+  mapping_ =
+      mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping_ == MAP_FAILED) {
     mapping_ = nullptr;
     throw RuntimeError("E0801", "out of memory: no " + std::to_string(bytes) + " bytes for " + purpose,

@@ -4,7 +4,8 @@
 
 namespace netc {
 
-State::State(const Program& program) : slots_(program.state), block_(program.state_bytes, "the network's state") {
+State::State(const Program& program)
+    : slots_(program.state), block_(program.state_bytes, "the network's state") {
   for (size_t i = 0; i < slots_.size(); ++i) {
     const StateSlot& slot = slots_[i];
     NETC_CHECK(slot.offset >= 0 && slot.offset + slot.type.bytes() <= program.state_bytes,

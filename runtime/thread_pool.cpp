@@ -72,13 +72,16 @@ ThreadPool::ThreadPool(int threads) {
     size_t started = pool_.size() - 1;
     pool_.pop_back();
     stop();
-    throw RuntimeError("E0803", "cannot start " + std::to_string(threads_) + " threads: the system allowed " +
-                                    std::to_string(started + 1),
+    throw RuntimeError("E0803",
+                       "cannot start " + std::to_string(threads_) + " threads: the system allowed " +
+                           std::to_string(started + 1),
                        "--threads " + std::to_string(processors));
   }
 }
 
-ThreadPool::~ThreadPool() { stop(); }
+ThreadPool::~ThreadPool() {
+  stop();
+}
 
 void ThreadPool::stop() {
   for (auto& worker : pool_) {

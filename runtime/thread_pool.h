@@ -47,10 +47,10 @@ class ThreadPool final : public Executor {
   void stop();
 
   int threads_ = 1;
-  bool crowded_ = false;               // more threads than processors
-  std::mutex busy_;                    // held during a parallel_for
-  std::optional<Job> job_;             // written before the tickets are raised, read after
-  std::vector<std::unique_ptr<Worker>> pool_;  // pool_[i] runs range i + 1
+  bool crowded_ = false;                            // more threads than processors
+  std::mutex busy_;                                 // held during a parallel_for
+  std::optional<Job> job_;                          // written before the tickets are raised, read after
+  std::vector<std::unique_ptr<Worker>> pool_;       // pool_[i] runs range i + 1
   alignas(64) std::atomic<uint32_t> remaining_{0};  // ranges that other threads have not finished
 };
 

@@ -54,7 +54,10 @@ TEST(Initialize, Distributions) {
 Program program_of(std::vector<std::string> paths) {
   Program program;
   for (const std::string& path : paths) {
-    program.state.push_back({path, {DType::f32, {40000}}, StateKind::parameter, {InitSpec::Kind::normal, 0, 1},
+    program.state.push_back({path,
+                             {DType::f32, {40000}},
+                             StateKind::parameter,
+                             {InitSpec::Kind::normal, 0, 1},
                              program.state_bytes});
     program.state_bytes += 160000;
   }

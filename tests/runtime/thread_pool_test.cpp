@@ -26,7 +26,8 @@ TEST(ThreadPool, VisitsEveryTaskOnce) {
     ThreadPool pool(threads);
     EXPECT_EQ(pool.workers(), threads);
     for (int64_t tasks : {0, 1, 2, 3, 7, 8, 9, 100, 1001})
-      EXPECT_EQ(count_visits(pool, tasks), std::vector<int>(static_cast<size_t>(tasks), 1)) << threads << " " << tasks;
+      EXPECT_EQ(count_visits(pool, tasks), std::vector<int>(static_cast<size_t>(tasks), 1))
+          << threads << " " << tasks;
   }
 }
 
@@ -76,7 +77,9 @@ TEST(ThreadPool, TwoCallersAndNestedCalls) {
   EXPECT_EQ(inner, std::vector<int>(64, 1));
 }
 
-TEST(ThreadPool, ZeroMeansEveryProcessor) { EXPECT_EQ(ThreadPool(0).workers(), available_processors()); }
+TEST(ThreadPool, ZeroMeansEveryProcessor) {
+  EXPECT_EQ(ThreadPool(0).workers(), available_processors());
+}
 
 }  // namespace
 }  // namespace netc

@@ -1,0 +1,92 @@
+#include "runtime/data/atomic_file.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "compiler/base/error.h"
+
+namespace netc {
+namespace {
+
+constexpr const char* kSuffix = ".tmp-";  // then the process id
+
+// Removes what processes that were killed while writing have left: files PREFIX<pid>-<serial>.
+void remove_abandoned(const std::string& prefix) {
+  std::error_code ignored;
+  std::filesystem::path path(prefix);
+  std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  for (std::filesystem::directory_iterator it(folder, ignored), end; !ignored && it != end;
+       it.increment(ignored)) {
+    std::string name = it->path().filename().string(), start = path.filename().string();
+    if (!name.starts_with(start)) continue;
+    int pid = std::atoi(name.c_str() + start.size());
+    if (pid > 0 && kill(pid, 0) != 0 && errno == ESRCH) unlink(it->path().c_str());
+  }
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
+  // A link is replaced where it points to, so that the folder of the temporary file is the file's own.
+  std::error_code ignored;
+  if (std::filesystem::is_symlink(path_, ignored)) {
+    std::filesystem::path target = std::filesystem::weakly_canonical(path_, ignored);
+    if (!ignored) path_ = target.string();
+  }
+  remove_abandoned(path_ + kSuffix);
+  static std::atomic<int> serial{0};
+  temporary_ = path_ + kSuffix + std::to_string(getpid()) + "-" + std::to_string(serial++);
+  descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) {
+    temporary_.clear();
+    fail("create a file beside it");
+  }
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+void AtomicFile::fail(const char* action) const {
+  throw RuntimeError("E0604", "cannot write " + path_ + ": cannot " + action + ": " + std::strerror(errno));
+}
+
+void AtomicFile::write(const void* data, size_t count) {
+  auto* bytes = static_cast<const char*>(data);
+  while (count > 0) {
+    ssize_t done = ::write(descriptor_, bytes, count);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) fail("write");
+    bytes += done;
+    count -= static_cast<size_t>(done);
+  }
+}
+
+void AtomicFile::commit() {
+  if (fsync(descriptor_) != 0) fail("flush it to the disk");
+  int descriptor = descriptor_;
+  descriptor_ = -1;
+  if (close(descriptor) != 0) fail("close it");
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail("put it in place");
+  temporary_.clear();
+  std::string folder = std::filesystem::path(path_).parent_path().string();
+  int handle = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (handle >= 0) {  // a folder that may be written but not read cannot be flushed
+    int status = fsync(handle);
+    int error = errno;
+    close(handle);
+    errno = error;
+    if (status != 0 && error != EINVAL) fail("flush its folder to the disk");
+  }
+}
+
+}  // namespace netc

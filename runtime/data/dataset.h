@@ -1,0 +1,69 @@
+// Labelled images, loaded into memory once and read by index.
+//
+//   LoadOptions options{.role = "train", .channels = 3, .classes = 10, .preprocess = spec.preprocess};
+//   std::unique_ptr<Dataset> data = load_dataset(*spec.train, options, pool);
+//   data->copy_image(7, batch_row);     // format().bytes() bytes, [C, H, W]
+//   int64_t label = data->labels()[7];
+//
+// Readers: IDX, CIFAR-10 and -100 (binary version), folders of PNG and JPEG, NumPy. IDX and CIFAR files may
+// be compressed by gzip or xz. A malformed file is a RuntimeError that names file, offset and what was
+// expected:
+//   E0701 no such file         E0702 unreadable           E0703 another format        E0704 truncated or
+//   corrupt E0705 trailing bytes       E0706 sizes do not agree   E0707 label out of range    E0708
+//   unsupported variant E0709 too large            E0710 images that the network or the preprocessing cannot
+//   take
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compiler/base/recipe.h"
+#include "runtime/executor.h"
+
+namespace netc {
+
+struct ImageFormat {
+  DType dtype = DType::u8;  // u8 (0..255) or f32
+  int64_t channels = 0, height = 0, width = 0;
+  int64_t bytes() const { return channels * height * width * size_of(dtype); }
+  bool operator==(const ImageFormat&) const = default;
+};
+
+std::string to_string(const ImageFormat& format);  // "u8[3, 32, 32]"
+
+// Immutable: any number of threads may read one.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  int64_t count() const { return static_cast<int64_t>(labels_.size()); }
+  const ImageFormat& format() const { return format_; }
+  std::span<const int64_t> labels() const { return labels_; }
+  // As the source knows them (folder names, CIFAR-10's), otherwise empty.
+  const std::vector<std::string>& class_names() const { return class_names_; }
+  // Writes format().bytes() bytes, dense [C, H, W]. REQUIRES: 0 <= index < count().
+  virtual void copy_image(int64_t index, std::byte* to) const = 0;
+
+ protected:
+  ImageFormat format_;
+  std::vector<int64_t> labels_;
+  std::vector<std::string> class_names_;
+};
+
+struct LoadOptions {
+  std::string role = "train";  // "train" or "test": for messages
+  int64_t channels = 0;        // the network's; 0: as the source has them
+  int64_t classes = 0;         // labels must be below it; 0: anything from 0
+  std::vector<PreprocessSpec> preprocess;
+};
+
+// THROWS RuntimeError E0701 to E0710.
+std::unique_ptr<Dataset> load_dataset(const DataSourceSpec& spec, const LoadOptions& options,
+                                      Executor& executor);
+
+// A data set of the host's own. `pixels` is [count, C, H, W] in `format`, as many as there are labels.
+std::unique_ptr<Dataset> make_dataset(ImageFormat format, std::vector<std::byte> pixels,
+                                      std::vector<int64_t> labels, std::vector<std::string> class_names);
+
+}  // namespace netc

@@ -1,0 +1,40 @@
+// The readers behind load_dataset: each gives a source's images as they are stored. What is common to all
+// (labels' range, channels, preprocessing) is in dataset.cpp.
+#pragma once
+
+#include "runtime/data/dataset.h"
+#include "runtime/data/image.h"
+
+namespace netc {
+
+struct StoredImages {
+  ImageFormat format;
+  std::vector<std::byte> pixels;  // [count, C, H, W]
+  std::vector<int64_t> labels;
+  std::vector<std::string> class_names;
+  std::string source;  // for messages: where the images came from
+};
+
+// http://yann.lecun.com/exdb/mnist: big-endian header, u8 data; images [N, H, W] or [N, C, H, W].
+StoredImages read_idx(const DataSourceSpec& spec, const LoadOptions& options);
+
+// https://www.cs.toronto.edu/~kriz/cifar.html, binary version: label bytes (CIFAR-100: coarse, fine), then
+// 3072 bytes, planar RGB. Several files follow each other in the order of their names.
+StoredImages read_cifar(const DataSourceSpec& spec, const LoadOptions& options);
+
+// ROOT/CLASS/…/image.png: classes are the sorted folders of ROOT. Images come preprocessed and with the
+// network's channels, because they may differ in size before.
+StoredImages read_image_folder(const DataSourceSpec& spec, const LoadOptions& options, Executor& executor);
+
+// images: .npy u8 or f32 [N, C, H, W] or [N, H, W], or an .npz with them as "images" (or "x");
+// labels: .npy of integers [N], or empty for "labels" (or "y") of the same .npz.
+StoredImages read_numpy(const DataSourceSpec& spec, const LoadOptions& options);
+
+// THROWS RuntimeError E0706 unless there are as many labels as images.
+void require_same_count(int64_t images, const std::string& image_path, int64_t labels,
+                        const std::string& label_path);
+
+// "label 12 at …": THROWS RuntimeError E0707 unless 0 <= label < classes (0: no upper bound).
+void require_label(int64_t label, int64_t classes, const std::string& path, int64_t offset);
+
+}  // namespace netc
