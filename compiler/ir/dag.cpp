@@ -57,6 +57,7 @@ double saturate(double value, double low, double high) {
 }  // namespace
 
 ExprId Dag::intern(Expr expr) {
+  for (ExprId arg : expr.args) NETC_CHECK(arg < size(), "an argument that is no node (a number given for an ExprId?)");
   std::vector<int64_t> key{static_cast<int64_t>(expr.kind), expr.args[0], expr.args[1], expr.args[2], expr.integer,
                            std::bit_cast<int64_t>(expr.real), static_cast<int64_t>(expr.dtype)};
   key.insert(key.end(), expr.indices.begin(), expr.indices.end());
