@@ -59,6 +59,7 @@ Access access_of(const Contraction& c, const ContractionTensor& tensor) {
 struct Locations {
   std::vector<int64_t> address;
   std::vector<std::vector<int64_t>> position;  // per checked dimension
+  int64_t count() const { return static_cast<int64_t>(address.size()); }
 };
 
 Locations locate(const Contraction& c, const Access& access, const Group& group, int64_t first, int64_t count) {
@@ -89,6 +90,13 @@ Locations locate(const Contraction& c, const Access& access, const Group& group,
   return at;
 }
 
+std::vector<Locations> locate_tiles(const Contraction& c, const Access& access, const Group& group, int64_t tile) {
+  std::vector<Locations> tiles;
+  for (int64_t first = 0; first < group.extent; first += tile)
+    tiles.push_back(locate(c, access, group, first, std::min(tile, group.extent - first)));
+  return tiles;
+}
+
 // Calls `visit(column, address)` for the columns of a row whose index lies inside of the tensor.
 template <class Visit>
 void visit_row(const Access& access, const Locations& base, const Locations& rows, size_t row, const Locations& columns,
@@ -103,9 +111,9 @@ void visit_row(const Access& access, const Locations& base, const Locations& row
     for (size_t i = 0; i < count; ++i) visit(i, address + columns.address[i]);
   } else if (access.checked.size() == 2) {  // images
     int64_t y = origin(0), x = origin(1);
+    const int64_t *dy = columns.position[0].data(), *dx = columns.position[1].data();
     for (size_t i = 0; i < count; ++i)
-      if (inside(0, y + columns.position[0][i]) && inside(1, x + columns.position[1][i]))
-        visit(i, address + columns.address[i]);
+      if (inside(0, y + dy[i]) & inside(1, x + dx[i])) visit(i, address + columns.address[i]);
   } else {
     for (size_t i = 0; i < count; ++i) {
       bool all_inside = true;
@@ -171,28 +179,31 @@ HostTensor evaluate_contraction(const Contraction& c, const HostTensor& first, c
   std::vector<double> a(static_cast<size_t>(padded(tile_m) * tile_k)), b(static_cast<size_t>(padded(tile_n) * tile_k));
   std::vector<double> tile(static_cast<size_t>(padded(tile_m) * padded(tile_n)));
 
+  std::vector<Locations> m_in_a = locate_tiles(c, access_a, m, tile_m), m_in_c = locate_tiles(c, access_c, m, tile_m);
+  std::vector<Locations> n_in_b = locate_tiles(c, access_b, n, tile_n), n_in_c = locate_tiles(c, access_c, n, tile_n);
+  std::vector<Locations> k_in_a = locate_tiles(c, access_a, k, tile_k), k_in_b = locate_tiles(c, access_b, k, tile_k);
+
   for (int64_t index = 0; index < batch.extent; ++index) {
     Locations base_a = locate(c, access_a, batch, index, 1), base_b = locate(c, access_b, batch, index, 1);
     Locations base_c = locate(c, access_c, batch, index, 1);
-    for (int64_t n0 = 0; n0 < n.extent; n0 += tile_n) {
-      int64_t columns = std::min(tile_n, n.extent - n0), stride = padded(columns);
-      Locations n_in_b = locate(c, access_b, n, n0, columns), n_in_c = locate(c, access_c, n, n0, columns);
-      for (int64_t m0 = 0; m0 < m.extent; m0 += tile_m) {
-        int64_t rows = std::min(tile_m, m.extent - m0);
-        Locations m_in_a = locate(c, access_a, m, m0, rows), m_in_c = locate(c, access_c, m, m0, rows);
-        std::fill(tile.begin(), tile.end(), 0.0);
-        for (int64_t k0 = 0; k0 < k.extent; k0 += tile_k) {
-          int64_t depth = std::min(tile_k, k.extent - k0);
-          gather(a, access_a, first.data.data(), base_a, m_in_a, locate(c, access_a, k, k0, depth));
-          gather(b, access_b, second.data.data(), base_b, n_in_b, locate(c, access_b, k, k0, depth));
+    for (size_t nt = 0; nt < n_in_b.size(); ++nt) {
+      int64_t columns = n_in_b[nt].count(), stride = padded(columns);
+      for (size_t mt = 0; mt < m_in_a.size(); ++mt) {
+        int64_t rows = m_in_a[mt].count();
+        std::fill_n(tile.begin(), padded(rows) * stride, 0.0);
+        for (size_t kt = 0; kt < k_in_a.size(); ++kt) {
+          int64_t depth = k_in_a[kt].count();
+          gather(a, access_a, first.data.data(), base_a, m_in_a[mt], k_in_a[kt]);
+          gather(b, access_b, second.data.data(), base_b, n_in_b[nt], k_in_b[kt]);
           for (int64_t i = 0; i < rows; i += kBlock)
             for (int64_t j = 0; j < columns; j += kBlock)
               multiply_block(a.data() + i * depth, b.data() + j * depth, tile.data() + i * stride + j, stride, depth);
         }
-        for (int64_t row = 0; row < rows; ++row)
-          visit_row(access_c, base_c, m_in_c, static_cast<size_t>(row), n_in_c, [&](size_t column, int64_t address) {
-            output.data[static_cast<size_t>(address)] += tile[static_cast<size_t>(row * stride) + column];
-          });
+        for (int64_t row = 0; row < rows; ++row) {
+          const double* from = tile.data() + row * stride;
+          visit_row(access_c, base_c, m_in_c[mt], static_cast<size_t>(row), n_in_c[nt],
+                    [&](size_t column, int64_t address) { output.data[static_cast<size_t>(address)] += from[column]; });
+        }
       }
     }
   }
