@@ -6,66 +6,49 @@
 // `convolution` with a bias decomposes into this `correlation` (what the sum is called in mathematics) and an addition.
 #include <fmt/format.h>
 
-#include "compiler/base/error.h"
-#include "compiler/ops/contractions.h"
+#include "compiler/ops/build.h"
+#include "compiler/ops/check.h"
+#include "compiler/ops/families.h"
 #include "compiler/ops/registry.h"
+#include "compiler/ops/rows.h"
 
 namespace netc {
 namespace {
 
-constexpr int64_t kMaxAttr = int64_t{1} << 30;  // keeps extent arithmetic far from overflow
+constexpr const char* kGeometry[] = {"stride_h", "stride_w", "pad_h", "pad_w", "dilation_h", "dilation_w", "groups"};
 
 struct Geometry {
   int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups;
 };
 
-int64_t checked_attr(const Attrs& attrs, const std::string& name, int64_t least) {
-  int64_t value = attrs.integer(name);
-  if (value < least) throw OpError("E0206", fmt::format("{} must be at least {}, got {}", name, least, value), name);
-  if (value > kMaxAttr) throw OpError("E0206", fmt::format("{} = {} is too large", name, value), name);
-  return value;
-}
-
 Geometry geometry(const Attrs& attrs) {
-  return {checked_attr(attrs, "stride_h", 1),   checked_attr(attrs, "stride_w", 1),
-          checked_attr(attrs, "pad_h", 0),      checked_attr(attrs, "pad_w", 0),
-          checked_attr(attrs, "dilation_h", 1), checked_attr(attrs, "dilation_w", 1),
-          checked_attr(attrs, "groups", 1)};
+  return {attrs.integer("stride_h"),   attrs.integer("stride_w"),   attrs.integer("pad_h"), attrs.integer("pad_w"),
+          attrs.integer("dilation_h"), attrs.integer("dilation_w"), attrs.integer("groups")};
 }
 
-// Without the batch, as the language shows shapes.
-std::string sample_text(const Shape& shape) {
-  return to_string(shape.empty() ? shape : Shape(shape.begin() + 1, shape.end()));
-}
-
-void require_rank_4(const TensorType& type, const char* what) {
-  if (type.shape.size() != 4)
-    throw OpError("E0204", fmt::format("{} takes [C, H, W], got {}", what, sample_text(type.shape)));
-}
-
-void require_same_floating(const TensorType& a, const TensorType& b) {
-  if (!is_floating(a.dtype)) throw OpError("E0207", fmt::format("takes real numbers, got {}", name_of(a.dtype)));
-  if (a.dtype != b.dtype)
-    throw OpError("E0207", fmt::format("takes one element type, got {} and {}", name_of(a.dtype), name_of(b.dtype)));
+Geometry checked_geometry(const OpCall& call) {
+  for (const char* name : kGeometry) check::integer_between(call, name, name[0] == 'p' ? 0 : 1);
+  return geometry(call.attrs);
 }
 
 // [N, K, OH, OW] from x: [N, C, H, W] and weight: [K, C / groups, KH, KW].
 Shape output_shape(const Shape& x, const Shape& weight, const Geometry& g) {
-  if (x[1] % g.groups != 0)
-    throw OpError("E0206", fmt::format("groups = {} does not divide {} input channels", g.groups, x[1]), "groups");
-  if (weight[0] % g.groups != 0)
-    throw OpError("E0206", fmt::format("groups = {} does not divide {} output channels", g.groups, weight[0]), "groups");
+  check::require_argument(x[1] % g.groups == 0, fmt::format("groups = {} does not divide {} input channels", g.groups, x[1]), "groups");
+  check::require_argument(weight[0] % g.groups == 0,
+                          fmt::format("groups = {} does not divide {} output channels", g.groups, weight[0]), "groups");
   if (weight[1] != x[1] / g.groups)
     throw OpError("E0204", fmt::format("the weight {} is for {} input channels, got {}", to_string(weight),
                                        weight[1] * g.groups, x[1]));
   int64_t span_h = g.dilation_h * (weight[2] - 1) + 1, span_w = g.dilation_w * (weight[3] - 1) + 1;
   int64_t room_h = x[2] + 2 * g.pad_h, room_w = x[3] + 2 * g.pad_w;
   if (span_h > room_h || span_w > room_w) {
-    std::string text = fmt::format("window {}x{} exceeds its input {}", weight[2], weight[3], sample_text(x));
+    std::string text = fmt::format("window {}x{} exceeds its input {}", weight[2], weight[3], check::per_sample(x));
     if (g.dilation_h > 1 || g.dilation_w > 1) text += fmt::format(" (dilated it spans {}x{})", span_h, span_w);
     throw OpError("E0203", text, "window");
   }
-  return {x[0], weight[0], (room_h - span_h) / g.stride_h + 1, (room_w - span_w) / g.stride_w + 1};
+  Shape y{x[0], weight[0], (room_h - span_h) / g.stride_h + 1, (room_w - span_w) / g.stride_w + 1};
+  check::count(y);
+  return y;
 }
 
 Contraction describe(const Shape& x, const Shape& weight, const Shape& y, const Geometry& g, int output) {
@@ -91,38 +74,33 @@ Contraction describe(const Shape& x, const Shape& weight, const Shape& y, const 
 
 Attrs with(const Attrs& attrs, std::initializer_list<std::pair<const std::string, Attr>> more) {
   Attrs result;
-  for (const char* name : {"stride_h", "stride_w", "pad_h", "pad_w", "dilation_h", "dilation_w", "groups"})
-    result.set(name, attrs.integer(name));
+  for (const char* name : kGeometry) result.set(name, attrs.integer(name));
   for (const auto& [name, value] : more) result.set(name, value);
   return result;
 }
 
 // The gradients of y = correlation(x, weight).
 ValueId data_gradient(Builder& b, const Attrs& attrs, ValueId weight, ValueId gradient, const Shape& x) {
-  return b.emit(convolution_data_gradient_op(), {weight, gradient}, with(attrs, {{"height", x[2]}, {"width", x[3]}}));
+  return b.emit(op("convolution_data_gradient"), {weight, gradient}, with(attrs, {{"height", x[2]}, {"width", x[3]}}));
 }
 ValueId weight_gradient(Builder& b, const Attrs& attrs, ValueId x, ValueId gradient, const Shape& weight) {
-  return b.emit(convolution_weight_gradient_op(), {x, gradient},
+  return b.emit(op("convolution_weight_gradient"), {x, gradient},
                 with(attrs, {{"window_h", weight[2]}, {"window_w", weight[3]}}));
 }
 
 std::vector<TensorType> infer_correlation(const OpCall& call) {
-  const TensorType &x = call.inputs[0], &weight = call.inputs[1];
-  Geometry g = geometry(call.attrs);
-  require_rank_4(x, "convolution");
-  if (weight.shape.size() != 4)
-    throw OpError("E0204", fmt::format("a convolution's weight is [K, C, KH, KW], got {}", to_string(weight.shape)));
-  require_same_floating(x, weight);
-  return {{x.dtype, output_shape(x.shape, weight.shape, g)}};
+  check::floating(call, 0);
+  check::same_dtype(call, 0, 1);
+  check::rank(call, 0, 4, "[C, H, W]");
+  check::rank(call, 1, 4, "a weight [K, C, KH, KW]");
+  return {{call.inputs[0].dtype, output_shape(call.inputs[0].shape, call.inputs[1].shape, checked_geometry(call))}};
 }
 
 std::vector<TensorType> infer_convolution(const OpCall& call) {
   std::vector<TensorType> outputs = infer_correlation(call);
   if (call.present[2]) {
-    Shape expected{call.inputs[1].shape[0]};
-    require_same_floating(call.inputs[0], call.inputs[2]);
-    if (call.inputs[2].shape != expected)
-      throw OpError("E0204", fmt::format("the bias must be {}, got {}", to_string(expected), to_string(call.inputs[2].shape)));
+    check::same_dtype(call, 0, 2);
+    check::shape(call, 2, {call.inputs[1].shape[0]}, "the bias");
   }
   return outputs;
 }
@@ -137,15 +115,14 @@ std::vector<ValueId> vjp_convolution(Builder& b, const VjpCall& call) {
   std::vector<ValueId> gradients = vjp_correlation(b, call);
   gradients.push_back(ValueId{});
   if (call.inputs[2].valid())
-    gradients[2] = b.emit(op("reduce_sum"), {call.output_gradients[0]}, {{"axes", Ints{0, 2, 3}}, {"keep", false}});
+    gradients[2] = build::reduce_sum(b, call.output_gradients[0], {0, 2, 3});
   return gradients;
 }
 
 std::vector<ValueId> decompose_convolution(Builder& b, const Attrs& attrs, const std::vector<ValueId>& inputs) {
-  ValueId y = b.emit(correlation_op(), {inputs[0], inputs[1]}, attrs);
+  ValueId y = b.emit(op("correlation"), {inputs[0], inputs[1]}, attrs);
   if (!inputs[2].valid()) return {y};
-  Ints shape{1, b.type(inputs[2]).shape[0], 1, 1};
-  return {b.emit(op("add"), {y, b.emit(op("reshape"), {inputs[2]}, {{"shape", shape}})})};
+  return {build::add(b, y, build::reshape(b, inputs[2], {1, b.type(inputs[2]).shape[0], 1, 1}))};
 }
 
 Contraction contract_correlation(const OpCall& call) {
@@ -154,23 +131,22 @@ Contraction contract_correlation(const OpCall& call) {
 
 // convolution_data_gradient(weight, gradient): [N, C, height, width].
 std::vector<TensorType> infer_data_gradient(const OpCall& call) {
-  const TensorType &weight = call.inputs[0], &gradient = call.inputs[1];
-  Geometry g = geometry(call.attrs);
-  require_same_floating(weight, gradient);
-  require_rank_4(weight, "convolution_data_gradient");
-  require_rank_4(gradient, "convolution_data_gradient");
-  Shape x{gradient.shape[0], weight.shape[1] * g.groups, checked_attr(call.attrs, "height", 1),
-          checked_attr(call.attrs, "width", 1)};
-  Shape expected = output_shape(x, weight.shape, g);
-  if (gradient.shape != expected)
-    throw OpError("E0204", fmt::format("the gradient must be {}, got {}", sample_text(expected), sample_text(gradient.shape)));
-  return {{gradient.dtype, x}};
+  const Shape &weight = call.inputs[0].shape, &gradient = call.inputs[1].shape;
+  check::floating(call, 0);
+  check::same_dtype(call, 0, 1);
+  check::rank(call, 0, 4, "a weight [K, C, KH, KW]");
+  check::rank(call, 1, 4, "a gradient [K, OH, OW]");
+  Geometry g = checked_geometry(call);
+  Shape x{gradient[0], weight[1] * g.groups, check::integer_between(call, "height", 1), check::integer_between(call, "width", 1)};
+  check::count(x);
+  check::shape(call, 1, output_shape(x, weight, g), "the gradient");
+  return {{call.inputs[1].dtype, x}};
 }
 
 std::vector<ValueId> vjp_data_gradient(Builder& b, const VjpCall& call) {
   ValueId weight = call.inputs[0], gradient = call.inputs[1], upstream = call.output_gradients[0];
   return {weight_gradient(b, call.attrs, upstream, gradient, b.type(weight).shape),
-          b.emit(convolution_op(), {upstream, weight, ValueId{}}, with(call.attrs, {}))};
+          b.emit(op("convolution"), {upstream, weight, ValueId{}}, with(call.attrs, {}))};
 }
 
 Contraction contract_data_gradient(const OpCall& call) {
@@ -179,25 +155,21 @@ Contraction contract_data_gradient(const OpCall& call) {
 
 // convolution_weight_gradient(x, gradient): [K, C / groups, window_h, window_w].
 std::vector<TensorType> infer_weight_gradient(const OpCall& call) {
-  const TensorType &x = call.inputs[0], &gradient = call.inputs[1];
-  Geometry g = geometry(call.attrs);
-  require_same_floating(x, gradient);
-  require_rank_4(x, "convolution_weight_gradient");
-  require_rank_4(gradient, "convolution_weight_gradient");
-  if (x.shape[1] % g.groups != 0)
-    throw OpError("E0206", fmt::format("groups = {} does not divide {} input channels", g.groups, x.shape[1]), "groups");
-  Shape weight{gradient.shape[1], x.shape[1] / g.groups, checked_attr(call.attrs, "window_h", 1),
-               checked_attr(call.attrs, "window_w", 1)};
-  Shape expected = output_shape(x.shape, weight, g);
-  if (gradient.shape != expected)
-    throw OpError("E0204", fmt::format("the gradient must be {}, got {}", sample_text(expected), sample_text(gradient.shape)));
-  return {{gradient.dtype, weight}};
+  const Shape &x = call.inputs[0].shape, &gradient = call.inputs[1].shape;
+  check::floating(call, 0);
+  check::same_dtype(call, 0, 1);
+  check::rank(call, 0, 4, "[C, H, W]");
+  check::rank(call, 1, 4, "a gradient [K, OH, OW]");
+  Geometry g = checked_geometry(call);
+  Shape weight{gradient[1], x[1] / g.groups, check::integer_between(call, "window_h", 1), check::integer_between(call, "window_w", 1)};
+  check::shape(call, 1, output_shape(x, weight, g), "the gradient");
+  return {{call.inputs[1].dtype, weight}};
 }
 
 std::vector<ValueId> vjp_weight_gradient(Builder& b, const VjpCall& call) {
   ValueId x = call.inputs[0], gradient = call.inputs[1], upstream = call.output_gradients[0];
   return {data_gradient(b, call.attrs, upstream, gradient, b.type(x).shape),
-          b.emit(convolution_op(), {x, upstream, ValueId{}}, with(call.attrs, {}))};
+          b.emit(op("convolution"), {x, upstream, ValueId{}}, with(call.attrs, {}))};
 }
 
 Contraction contract_weight_gradient(const OpCall& call) {
@@ -206,13 +178,13 @@ Contraction contract_weight_gradient(const OpCall& call) {
 
 std::vector<AttrDef> geometry_attrs(std::vector<AttrDef> more = {}) {
   std::vector<AttrDef> attrs{
-      {"stride_h", AttrType::integer, int64_t{1}, "rows from one window to the next"},
-      {"stride_w", AttrType::integer, int64_t{1}, "columns from one window to the next"},
-      {"pad_h", AttrType::integer, int64_t{0}, "zero rows above and below"},
-      {"pad_w", AttrType::integer, int64_t{0}, "zero columns left and right"},
-      {"dilation_h", AttrType::integer, int64_t{1}, "rows between elements of a window"},
-      {"dilation_w", AttrType::integer, int64_t{1}, "columns between elements of a window"},
-      {"groups", AttrType::integer, int64_t{1}, "independent convolutions, each of C/groups input and K/groups output channels"},
+      integer_attr("stride_h", "rows from one window to the next", 1),
+      integer_attr("stride_w", "columns from one window to the next", 1),
+      integer_attr("pad_h", "zero rows above and below", 0),
+      integer_attr("pad_w", "zero columns left and right", 0),
+      integer_attr("dilation_h", "rows between elements of a window", 1),
+      integer_attr("dilation_w", "columns between elements of a window", 1),
+      integer_attr("groups", "independent convolutions, each of C/groups input and K/groups output channels", 1),
   };
   attrs.insert(attrs.end(), more.begin(), more.end());
   return attrs;
@@ -252,20 +224,18 @@ Attrs attrs_of(const Geometry& g) {
           {"dilation_h", g.dilation_h}, {"dilation_w", g.dilation_w}, {"groups", g.groups}};
 }
 
-SampleInput sample(const Shape& shape) { return {{DType::f32, shape}, -1, 1, false}; }
-
 std::vector<OpSample> samples_correlation() {
   std::vector<OpSample> samples;
-  for (const Case& c : cases()) samples.push_back({c.name, {sample(c.x), sample(c.weight)}, attrs_of(c.g)});
+  for (const Case& c : cases()) samples.push_back({c.name, {reals(c.x), reals(c.weight)}, attrs_of(c.g)});
   return samples;
 }
 
 std::vector<OpSample> samples_convolution() {
   std::vector<OpSample> samples;
   for (const Case& c : cases())
-    samples.push_back({c.name, {sample(c.x), sample(c.weight), sample({c.weight[0]})}, attrs_of(c.g)});
+    samples.push_back({c.name, {reals(c.x), reals(c.weight), reals({c.weight[0]})}, attrs_of(c.g)});
   Case first = cases().front();
-  samples.push_back({"without bias", {sample(first.x), sample(first.weight), sample({-1})}, attrs_of(first.g)});
+  samples.push_back({"without bias", {reals(first.x), reals(first.weight), reals({-1})}, attrs_of(first.g)});
   return samples;
 }
 
@@ -273,7 +243,7 @@ std::vector<OpSample> samples_data_gradient() {
   std::vector<OpSample> samples;
   for (const Case& c : cases()) {
     Attrs attrs = with(attrs_of(c.g), {{"height", c.x[2]}, {"width", c.x[3]}});
-    samples.push_back({c.name, {sample(c.weight), sample(output_shape(c.x, c.weight, c.g))}, attrs});
+    samples.push_back({c.name, {reals(c.weight), reals(output_shape(c.x, c.weight, c.g))}, attrs});
   }
   return samples;
 }
@@ -282,7 +252,7 @@ std::vector<OpSample> samples_weight_gradient() {
   std::vector<OpSample> samples;
   for (const Case& c : cases()) {
     Attrs attrs = with(attrs_of(c.g), {{"window_h", c.weight[2]}, {"window_w", c.weight[3]}});
-    samples.push_back({c.name, {sample(c.x), sample(output_shape(c.x, c.weight, c.g))}, attrs});
+    samples.push_back({c.name, {reals(c.x), reals(output_shape(c.x, c.weight, c.g))}, attrs});
   }
   return samples;
 }
@@ -321,8 +291,7 @@ OpDef make_data_gradient() {
   def.doc = "The gradient of a convolution's input, given the gradient of its output; also known as a transposed convolution.";
   def.inputs = {{"weight", "weight: [K, C/groups, KH, KW]"}, {"gradient", "gradient: [N, K, OH, OW]"}};
   def.outputs = {"x_gradient"};
-  def.attrs = geometry_attrs({{"height", AttrType::integer, std::nullopt, "H of the convolution's input"},
-                              {"width", AttrType::integer, std::nullopt, "W of the convolution's input"}});
+  def.attrs = geometry_attrs({integer_attr("height", "H of the convolution's input"), integer_attr("width", "W of the convolution's input")});
   def.infer = infer_data_gradient;
   def.vjp = vjp_data_gradient;
   def.contract = contract_data_gradient;
@@ -336,8 +305,7 @@ OpDef make_weight_gradient() {
   def.doc = "The gradient of a convolution's weight, given its input and the gradient of its output.";
   def.inputs = {{"x", "x: [N, C, H, W]"}, {"gradient", "gradient: [N, K, OH, OW]"}};
   def.outputs = {"weight_gradient"};
-  def.attrs = geometry_attrs({{"window_h", AttrType::integer, std::nullopt, "KH of the weight"},
-                              {"window_w", AttrType::integer, std::nullopt, "KW of the weight"}});
+  def.attrs = geometry_attrs({integer_attr("window_h", "KH of the weight"), integer_attr("window_w", "KW of the weight")});
   def.infer = infer_weight_gradient;
   def.vjp = vjp_weight_gradient;
   def.contract = contract_weight_gradient;
@@ -347,21 +315,8 @@ OpDef make_weight_gradient() {
 
 }  // namespace
 
-const OpDef& convolution_op() {
-  static const OpDef def = make_convolution();
-  return def;
-}
-const OpDef& correlation_op() {
-  static const OpDef def = make_correlation();
-  return def;
-}
-const OpDef& convolution_data_gradient_op() {
-  static const OpDef def = make_data_gradient();
-  return def;
-}
-const OpDef& convolution_weight_gradient_op() {
-  static const OpDef def = make_weight_gradient();
-  return def;
+std::vector<OpDef> convolution_ops() {
+  return {make_convolution(), make_correlation(), make_data_gradient(), make_weight_gradient()};
 }
 
 }  // namespace netc

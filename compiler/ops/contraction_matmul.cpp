@@ -6,22 +6,14 @@
 //   a plain: da = dc b'     a transposed: da = b dc'     b plain: db = a' dc     b transposed: db = dc' a
 #include <fmt/format.h>
 
-#include "compiler/base/error.h"
-#include "compiler/ops/contractions.h"
+#include "compiler/ops/build.h"
+#include "compiler/ops/check.h"
+#include "compiler/ops/families.h"
 #include "compiler/ops/registry.h"
+#include "compiler/ops/rows.h"
 
 namespace netc {
 namespace {
-
-void require_floating(const TensorType& type) {
-  if (!is_floating(type.dtype)) throw OpError("E0207", fmt::format("takes real numbers, got {}", name_of(type.dtype)));
-}
-
-void require_same_floating(const TensorType& a, const TensorType& b) {
-  require_floating(a);
-  if (a.dtype != b.dtype)
-    throw OpError("E0207", fmt::format("takes one element type, got {} and {}", name_of(a.dtype), name_of(b.dtype)));
-}
 
 struct Extents {
   Shape leading;
@@ -35,20 +27,22 @@ Extents extents(const Shape& a, const Shape& b, const Attrs& attrs) {
 }
 
 std::vector<TensorType> infer_matmul(const OpCall& call) {
-  const TensorType &a = call.inputs[0], &b = call.inputs[1];
-  require_same_floating(a, b);
-  if (a.shape.size() < 2 || a.shape.size() != b.shape.size())
-    throw OpError("E0204", fmt::format("matmul takes two matrices of equal rank, got {} and {}", to_string(a.shape), to_string(b.shape)));
-  Extents e = extents(a.shape, b.shape, call.attrs);
-  if (e.k != e.k_of_b || !std::equal(e.leading.begin(), e.leading.end(), b.shape.begin()))
-    throw OpError("E0204", fmt::format("the inner extents differ: {} by {}", to_string(a.shape), to_string(b.shape)));
-  Shape shape = e.leading;
-  shape.insert(shape.end(), {e.m, e.n});
-  return {{a.dtype, shape}};
+  const Shape &a = call.inputs[0].shape, &b = call.inputs[1].shape;
+  check::floating(call, 0);
+  check::same_dtype(call, 0, 1);
+  if (a.size() < 2 || a.size() != b.size())
+    throw OpError("E0205", fmt::format("takes two matrices of equal rank, got {} and {}", to_string(a), to_string(b)));
+  Extents e = extents(a, b, call.attrs);
+  if (e.k != e.k_of_b || !std::equal(e.leading.begin(), e.leading.end(), b.begin()))
+    throw OpError("E0204", fmt::format("the matrices do not fit: {} by {}", to_string(a), to_string(b)));
+  Shape c = e.leading;
+  c.insert(c.end(), {e.m, e.n});
+  check::count(c);
+  return {{call.inputs[0].dtype, c}};
 }
 
 ValueId matmul(Builder& builder, ValueId a, ValueId b, bool transpose_a, bool transpose_b) {
-  return builder.emit(matmul_op(), {a, b}, {{"transpose_a", transpose_a}, {"transpose_b", transpose_b}});
+  return builder.emit(op("matmul"), {a, b}, {{"transpose_a", transpose_a}, {"transpose_b", transpose_b}});
 }
 
 std::vector<ValueId> vjp_matmul(Builder& builder, const VjpCall& call) {
@@ -84,20 +78,17 @@ Contraction contract_matmul(const OpCall& call) {
 }
 
 std::vector<TensorType> infer_linear(const OpCall& call) {
-  const TensorType &x = call.inputs[0], &weight = call.inputs[1];
-  if (x.shape.size() != 2)
-    throw OpError("E0205", fmt::format("linear takes [C], got {}",
-                                       to_string(x.shape.empty() ? x.shape : Shape(x.shape.begin() + 1, x.shape.end()))));
-  require_same_floating(x, weight);
-  if (weight.shape.size() != 2 || weight.shape[1] != x.shape[1])
-    throw OpError("E0204", fmt::format("the weight must be [K, {}], got {}", x.shape[1], to_string(weight.shape)));
+  const Shape &x = call.inputs[0].shape, &weight = call.inputs[1].shape;
+  check::rank(call, 0, 2, "[C]");
+  check::floating(call, 0);
+  check::same_dtype(call, 0, 1);
+  check::rank(call, 1, 2, "a weight [K, C]");
+  check::shape(call, 1, {weight[0], x[1]}, "the weight");
   if (call.present[2]) {
-    Shape expected{weight.shape[0]};
-    require_same_floating(x, call.inputs[2]);
-    if (call.inputs[2].shape != expected)
-      throw OpError("E0204", fmt::format("the bias must be {}, got {}", to_string(expected), to_string(call.inputs[2].shape)));
+    check::same_dtype(call, 0, 2);
+    check::shape(call, 2, {weight[0]}, "the bias");
   }
-  return {{x.dtype, {x.shape[0], weight.shape[0]}}};
+  return {{call.inputs[0].dtype, {x[0], weight[0]}}};
 }
 
 std::vector<ValueId> vjp_linear(Builder& b, const VjpCall& call) {
@@ -105,18 +96,15 @@ std::vector<ValueId> vjp_linear(Builder& b, const VjpCall& call) {
   std::vector<ValueId> gradients{matmul(b, dy, weight, false, false), matmul(b, dy, x, true, false)};
   gradients.push_back(ValueId{});
   if (call.inputs[2].valid())
-    gradients[2] = b.emit(op("reduce_sum"), {dy}, {{"axes", Ints{0}}, {"keep", false}});
+    gradients[2] = build::reduce_sum(b, dy, {0});
   return gradients;
 }
 
 std::vector<ValueId> decompose_linear(Builder& b, const Attrs&, const std::vector<ValueId>& inputs) {
   ValueId y = matmul(b, inputs[0], inputs[1], false, true);
   if (!inputs[2].valid()) return {y};
-  Ints shape{1, b.type(inputs[2]).shape[0]};
-  return {b.emit(op("add"), {y, b.emit(op("reshape"), {inputs[2]}, {{"shape", shape}})})};
+  return {build::add(b, y, build::reshape(b, inputs[2], {1, b.type(inputs[2]).shape[0]}))};
 }
-
-SampleInput sample(const Shape& shape) { return {{DType::f32, shape}, -1, 1, false}; }
 
 std::vector<OpSample> samples_matmul() {
   std::vector<OpSample> samples;
@@ -124,23 +112,23 @@ std::vector<OpSample> samples_matmul() {
     for (bool tb : {false, true}) {
       Shape a = ta ? Shape{5, 3} : Shape{3, 5}, b = tb ? Shape{4, 5} : Shape{5, 4};
       std::string name = fmt::format("{} by {}", ta ? "transposed" : "plain", tb ? "transposed" : "plain");
-      samples.push_back({name, {sample(a), sample(b)}, {{"transpose_a", ta}, {"transpose_b", tb}}});
+      samples.push_back({name, {reals(a), reals(b)}, {{"transpose_a", ta}, {"transpose_b", tb}}});
       a.insert(a.begin(), {2, 3});
       b.insert(b.begin(), {2, 3});
-      samples.push_back({"batched, " + name, {sample(a), sample(b)}, {{"transpose_a", ta}, {"transpose_b", tb}}});
+      samples.push_back({"batched, " + name, {reals(a), reals(b)}, {{"transpose_a", ta}, {"transpose_b", tb}}});
     }
-  samples.push_back({"row by column", {sample({1, 7}), sample({7, 1})}, {}});
-  samples.push_back({"outer product", {sample({4, 1}), sample({1, 3})}, {}});
-  samples.push_back({"beyond a tile", {sample({19, 37}), sample({37, 21})}, {}});
+  samples.push_back({"row by column", {reals({1, 7}), reals({7, 1})}, {}});
+  samples.push_back({"outer product", {reals({4, 1}), reals({1, 3})}, {}});
+  samples.push_back({"beyond a tile", {reals({19, 37}), reals({37, 21})}, {}});
   return samples;
 }
 
 std::vector<OpSample> samples_linear() {
   return {
-      {"bias", {sample({3, 5}), sample({4, 5}), sample({4})}, {}},
-      {"without bias", {sample({3, 5}), sample({4, 5}), sample({-1})}, {}},
-      {"one feature", {sample({2, 1}), sample({3, 1}), sample({3})}, {}},
-      {"one sample, one output", {sample({1, 9}), sample({1, 9}), sample({1})}, {}},
+      {"bias", {reals({3, 5}), reals({4, 5}), reals({4})}, {}},
+      {"without bias", {reals({3, 5}), reals({4, 5}), reals({-1})}, {}},
+      {"one feature", {reals({2, 1}), reals({3, 1}), reals({3})}, {}},
+      {"one sample, one output", {reals({1, 9}), reals({1, 9}), reals({1})}, {}},
   };
 }
 
@@ -150,8 +138,8 @@ OpDef make_matmul() {
   def.doc = "The matrix product c = a b over the last two dimensions; leading extents are equal.";
   def.inputs = {{"a", "a: [.., M, K], or [.., K, M] if transpose_a"}, {"b", "b: [.., K, N], or [.., N, K] if transpose_b"}};
   def.outputs = {"c"};
-  def.attrs = {{"transpose_a", AttrType::boolean, false, "a is stored as [.., K, M]"},
-               {"transpose_b", AttrType::boolean, false, "b is stored as [.., N, K]"}};
+  def.attrs = {boolean_attr("transpose_a", "a is stored as [.., K, M]", false),
+               boolean_attr("transpose_b", "b is stored as [.., N, K]", false)};
   def.infer = infer_matmul;
   def.vjp = vjp_matmul;
   def.contract = contract_matmul;
@@ -174,13 +162,6 @@ OpDef make_linear() {
 
 }  // namespace
 
-const OpDef& matmul_op() {
-  static const OpDef def = make_matmul();
-  return def;
-}
-const OpDef& linear_op() {
-  static const OpDef def = make_linear();
-  return def;
-}
+std::vector<OpDef> matmul_ops() { return {make_matmul(), make_linear()}; }
 
 }  // namespace netc

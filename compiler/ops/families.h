@@ -17,5 +17,7 @@ std::vector<OpDef> shape_ops();
 std::vector<OpDef> reduce_ops();
 std::vector<OpDef> max_pool_ops();
 std::vector<OpDef> loss_ops();
+std::vector<OpDef> convolution_ops();  // contraction_convolution.cpp
+std::vector<OpDef> matmul_ops();       // contraction_matmul.cpp
 
 }  // namespace netc

@@ -14,7 +14,8 @@ struct Registry {
   std::vector<const OpDef*> sorted;
 
   Registry() {
-    for (auto* family : {elementwise_ops, activation_ops, shape_ops, reduce_ops, max_pool_ops, loss_ops}) {
+    for (auto* family : {elementwise_ops, activation_ops, shape_ops, reduce_ops, max_pool_ops, loss_ops, convolution_ops,
+                         matmul_ops}) {
       std::vector<OpDef> ops = family();
       std::move(ops.begin(), ops.end(), std::back_inserter(rows));
     }
