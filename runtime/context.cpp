@@ -50,7 +50,7 @@ void copy(void* to, const void* from, int64_t bytes, Executor& executor) {
 }
 
 [[noreturn]] void wrong_size(const char* what, const EntryPoint& entry, const IoSlot& slot, int64_t bytes) {
-  throw RuntimeError("E0802", std::string(what) + " `" + slot.name + "` of entry `" + entry.name + "` is " +
+  throw RuntimeError("E0912", std::string(what) + " `" + slot.name + "` of entry `" + entry.name + "` is " +
                                   to_string(slot.type) + ", " + std::to_string(slot.type.bytes()) +
                                   " bytes, but the caller gave " + std::to_string(bytes) + " bytes");
 }
@@ -59,7 +59,7 @@ template <class View>
 void check_views(const char* what, const EntryPoint& entry, const std::vector<IoSlot>& slots,
                  std::span<const View> views) {
   if (slots.size() != views.size())
-    throw RuntimeError("E0802", "entry `" + entry.name + "` has " + std::to_string(slots.size()) + " " +
+    throw RuntimeError("E0912", "entry `" + entry.name + "` has " + std::to_string(slots.size()) + " " +
                                     what + "s, but the caller gave " + std::to_string(views.size()));
   for (size_t i = 0; i < slots.size(); ++i)
     if (views[i].data && views[i].bytes != slots[i].type.bytes())
@@ -130,7 +130,7 @@ void Context::run(const std::string& name, std::span<const InputView> inputs,
                   std::span<const OutputView> outputs, const RuntimeScalars& scalars, Executor& executor) {
   auto found = std::find_if(entries_.begin(), entries_.end(),
                             [&](const PreparedEntry& e) { return e.entry->name == name; });
-  if (found == entries_.end()) throw RuntimeError("E0802", "the program has no entry `" + name + "`");
+  if (found == entries_.end()) throw RuntimeError("E0912", "the program has no entry `" + name + "`");
   const EntryPoint& entry = *found->entry;
   check_views("input", entry, entry.inputs, inputs);
   check_views("output", entry, entry.outputs, outputs);

@@ -32,11 +32,11 @@ struct OutputView {
 class Context {
  public:
   // The executable must outlive the context. Contexts that only predict may share one state.
-  // THROWS RuntimeError E0801 if there is not enough memory.
+  // THROWS RuntimeError E0911 if there is not enough memory.
   explicit Context(const Executable& executable, std::shared_ptr<State> state = nullptr);
 
   // Runs an entry: `inputs` and `outputs` in the order of EntryPoint::inputs and ::outputs.
-  // THROWS RuntimeError E0802 if there is no such entry, or a view's size differs from its slot's.
+  // THROWS RuntimeError E0912 if there is no such entry, or a view's size differs from its slot's.
   void run(const std::string& entry, std::span<const InputView> inputs, std::span<const OutputView> outputs,
            const RuntimeScalars& scalars, Executor& executor);
 

@@ -22,7 +22,7 @@ MemoryBlock::MemoryBlock(int64_t bytes, const char* purpose) : size_(bytes) {
       mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping_ == MAP_FAILED) {
     mapping_ = nullptr;
-    throw RuntimeError("E0801", "out of memory: no " + std::to_string(bytes) + " bytes for " + purpose,
+    throw RuntimeError("E0911", "out of memory: no " + std::to_string(bytes) + " bytes for " + purpose,
                        "a smaller batch");
   }
   data_ = static_cast<std::byte*>(mapping_);

@@ -12,7 +12,7 @@ namespace netc {
 class MemoryBlock {
  public:
   MemoryBlock() = default;
-  // THROWS RuntimeError E0801 if the system has not so much. `purpose` names the block in the message.
+  // THROWS RuntimeError E0911 if the system has not so much. `purpose` names the block in the message.
   MemoryBlock(int64_t bytes, const char* purpose);
   ~MemoryBlock();
   MemoryBlock(MemoryBlock&& other) noexcept;

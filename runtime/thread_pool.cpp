@@ -72,7 +72,7 @@ ThreadPool::ThreadPool(int threads) {
     size_t started = pool_.size() - 1;
     pool_.pop_back();
     stop();
-    throw RuntimeError("E0803",
+    throw RuntimeError("E0913",
                        "cannot start " + std::to_string(threads_) + " threads: the system allowed " +
                            std::to_string(started + 1),
                        "--threads " + std::to_string(processors));

@@ -23,7 +23,7 @@ namespace netc {
 class ThreadPool final : public Executor {
  public:
   // `threads` counts the caller; 0 is one per processor that this process may use.
-  // THROWS RuntimeError E0803 if the system refuses to start so many.
+  // THROWS RuntimeError E0913 if the system refuses to start so many.
   explicit ThreadPool(int threads = 0);
   ~ThreadPool() override;
   ThreadPool(const ThreadPool&) = delete;

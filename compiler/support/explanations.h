@@ -1,8 +1,8 @@
 // The pages of `netc explain CODE`. One table per group of codes, each in a file of its own:
 //
 //   E00xx syntax    E01xx names, arguments   E02xx shapes    E03xx values, types, units
-//   E05xx training  E06xx weights            E07xx data      E08xx command line, limits
-//   A01xx advice
+//   E05xx training  E06xx weights            E07xx data      E08xx limits
+//   E09xx machine, command line  A01xx advice
 //
 // Adding a diagnostic: add its row to the group's table, sorted by code, and a case to
 // tests/errors/cases. A new group: a new file explanations_GROUP.cpp, its function declared here
@@ -22,5 +22,7 @@ struct Explanation {
 };
 
 std::span<const Explanation> syntax_explanations();
+std::span<const Explanation> data_explanations();
+std::span<const Explanation> run_explanations();
 
 }  // namespace netc

@@ -129,10 +129,10 @@ std::string error_of(const std::string& entry, int64_t bytes, size_t inputs) {
 }
 
 TEST(Context, RefusesWrongViews) {
-  EXPECT_EQ(error_of("steep", 16, 1), "E0802 the program has no entry `steep`");
+  EXPECT_EQ(error_of("steep", 16, 1), "E0912 the program has no entry `steep`");
   EXPECT_EQ(error_of("step", 20, 1),
-            "E0802 input `x` of entry `step` is f32[4], 16 bytes, but the caller gave 20 bytes");
-  EXPECT_EQ(error_of("step", 16, 2), "E0802 entry `step` has 1 inputs, but the caller gave 2");
+            "E0912 input `x` of entry `step` is f32[4], 16 bytes, but the caller gave 20 bytes");
+  EXPECT_EQ(error_of("step", 16, 2), "E0912 entry `step` has 1 inputs, but the caller gave 2");
 }
 
 TEST(MemoryBlock, IsZeroedAlignedAndMovable) {
@@ -151,7 +151,7 @@ TEST(MemoryBlock, SaysWhenThereIsNotEnough) {
     MemoryBlock block(int64_t{1} << 60, "the arena");
     FAIL();
   } catch (const RuntimeError& e) {
-    EXPECT_EQ(e.code(), "E0801");
+    EXPECT_EQ(e.code(), "E0911");
     EXPECT_STREQ(e.what(), "out of memory: no 1152921504606846976 bytes for the arena");
   }
 }

@@ -1,0 +1,64 @@
+// E06xx: weights and checkpoints. E07xx: data sets, images and arrays.
+#include "compiler/support/explanations.h"
+
+namespace netc {
+
+std::span<const Explanation> data_explanations() {
+  static constexpr Explanation kPages[] = {
+      {"E0601", "weights do not fit the network",
+       "Every parameter of the network takes its value from the tensor of its path, or of the name that a\n"
+       "`names` map gives it. The message counts what fits and lists what is missing, what is left over and\n"
+       "what has another shape. Nothing is loaded when anything does not fit.\n",
+       "netc eval r.net --weights resnet50_1000_classes.safetensors --set classes=102\n",
+       "netc eval r.net --weights resnet50_1000_classes.safetensors --set classes=1000\n"},
+      {"E0602", "a weights file cannot be read",
+       "The file does not exist, is not a regular file, may not be read by you, or the disk failed.\n", "", ""},
+      {"E0603", "not a valid safetensors file",
+       "Weights and checkpoints are safetensors files: an 8-byte size, a JSON header, and the tensors. The\n"
+       "header is checked before anything is read: sizes, types, and that tensors neither overlap nor leave gaps.\n"
+       "`netc inspect FILE` shows what a valid one holds.\n",
+       "", ""},
+      {"E0604", "a file cannot be written",
+       "netc writes a temporary file in the same folder and renames it, so that a crash never leaves half a\n"
+       "file in place of a good one. The folder must exist and be writable, and the disk must have room for both.\n",
+       "", ""},
+      {"E0605", "a checkpoint belongs to another training",
+       "`--resume` goes on byte for byte, so network, recipe, seed and target must be those that the checkpoint\n"
+       "was written with. To start a new training from its weights, use another output folder.\n",
+       "netc train mnist.net --resume --seed 2\n", "netc train mnist.net --resume\n"},
+      {"E0701", "no file matches",
+       "A path of a data set is relative to the .net file that declares it. `--data` says where the data lie\n"
+       "on this machine without editing the file.\n",
+       "netc train cifar.net\n", "netc train cifar.net --data train=/data/cifar/data_batch_*.bin\n"},
+      {"E0702", "a data file cannot be read",
+       "The file is not a regular file, may not be read by you, or the disk failed.\n", "", ""},
+      {"E0703", "another format",
+       "The first bytes of the file are not those of the format that the data set, or the file's name, says.\n"
+       "`netc inspect FILE` shows what netc makes of it.\n",
+       "dataset d { train = idx(\"labels.gz\", \"images.gz\") }\n", "dataset d { train = idx(\"images.gz\", \"labels.gz\") }\n"},
+      {"E0704", "truncated or corrupt",
+       "The file ends before the data that its header announces, or its compressed data are damaged. Copy or\n"
+       "download it again.\n",
+       "", ""},
+      {"E0705", "trailing bytes", "The file goes on after the data that its header announces, so one of the two is wrong.\n", "",
+       ""},
+      {"E0706", "sizes do not agree",
+       "Two files that belong together differ in their number of samples, or images differ in size and no\n"
+       "`preprocess` makes them equal.\n",
+       "dataset d { train = image_folder(\"photos\") }\n",
+       "dataset d { train = image_folder(\"photos\"); preprocess = [resize(256), center_crop(224x224)] }\n"},
+      {"E0707", "a label out of range",
+       "Labels count from 0 to classes - 1, where classes is the extent of the network's output.\n",
+       "netc train cifar.net --set classes=9\n", "netc train cifar.net --set classes=10\n"},
+      {"E0708", "an unsupported variant",
+       "The format is known, but not with this element type, order or compression. The message names it.\n", "", ""},
+      {"E0709", "too large", "The data need more memory than this machine has, or exceed what the format allows.\n", "", ""},
+      {"E0710", "images that the network cannot take",
+       "Channels, size or type of an image do not fit the network's input, and nothing in `preprocess` changes that.\n",
+       "netc predict mnist.net --weights w.safetensors --input photo_1024x768.jpg\n",
+       "dataset d { ...; preprocess = [resize(32), center_crop(28x28)] }\n"},
+  };
+  return kPages;
+}
+
+}  // namespace netc

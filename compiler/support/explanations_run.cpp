@@ -1,0 +1,39 @@
+// E09xx: what the machine or the command line refuses.
+#include "compiler/support/explanations.h"
+
+namespace netc {
+
+std::span<const Explanation> run_explanations() {
+  static constexpr Explanation kPages[] = {
+      {"E0901", "an unknown processor", "Code is generated for this machine, or for a processor that LLVM knows by this name.\n",
+       "", ""},
+      {"E0902", "generated code cannot be loaded",
+       "The system refused the memory for machine code, or an object does not belong to this machine.\n", "", ""},
+      {"E0911", "out of memory",
+       "All memory is planned before a run and asked for once. `netc explain NET --batch B` prints the exact\n"
+       "bytes; activations grow with the batch.\n",
+       "netc train big.net --batch 512\n", "netc train big.net --batch 64\n"},
+      {"E0912", "a call that does not fit the program", "A tensor's size is not the one that the compiled network takes.\n", "", ""},
+      {"E0913", "threads cannot be started", "The system allows fewer threads than asked for.\n", "", "netc train mnist.net --threads 2\n"},
+      {"E0921", "no drawing without graphviz",
+       "`netc graph` makes SVG files through graphviz's program `dot`. A .dot file needs nothing.\n", "netc graph mnist.net\n",
+       "netc graph mnist.net --output mnist.dot\n"},
+      {"E0922", "this device is not available",
+       "This build runs on `cpu`. `netc devices` lists what there is, and why others are not.\n",
+       "netc train mnist.net --device cuda\n", "netc train mnist.net --device cpu\n"},
+      {"E0923", "this precision is not available",
+       "This build computes in `f32`. Inputs may be u8; reduced precisions are refused, never ignored.\n",
+       "netc bench mnist.net --precision fp8\n", "netc bench mnist.net --precision f32\n"},
+      {"E0924", "no such operator", "`netc ops` lists the primitive operators. Layers such as `conv` are blocks of the prelude.\n",
+       "netc ops conv2d\n", "netc ops convolution\n"},
+      {"E0925", "the plan needs too much memory",
+       "The host set `Options::max_bytes`, and weights and one session's memory together exceed it.\n", "", ""},
+      {"E0999", "a bug of netc",
+       "An invariant of the compiler does not hold. The program may be right; please report it with the command\n"
+       "and the .net file.\n",
+       "", ""},
+  };
+  return kPages;
+}
+
+}  // namespace netc
