@@ -3,9 +3,11 @@
 // The form is an indented tree, one node a line, children deeper by two spaces; expressions are
 // printed on one line as fully parenthesised source, so that precedence shows.
 //
-//   block twice(width: int)
-//     chain
-//       call conv(width, 3x3)
+//   block twice(width: int)          block twice(width: int) {
+//     call conv(width, 3x3)              conv(width, 3x3)
+//     chain                              relu -> pool
+//       call relu                      }
+//       call pool
 #pragma once
 
 #include <string>

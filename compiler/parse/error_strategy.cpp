@@ -1,0 +1,105 @@
+#include "compiler/parse/error_strategy.h"
+
+#include "compiler/parse/syntax_error.h"
+#include "compiler/parse/tokens.h"
+
+namespace netc::syntax {
+namespace {
+
+using P = netc_grammar::NetParser;
+
+bool is_line_rule(size_t rule) {
+  return rule == P::RuleTopLine || rule == P::RuleLine || rule == P::RuleEntryLine || rule == P::RuleNamesLine;
+}
+
+bool is_body_rule(size_t rule) {
+  return rule == P::RuleFile || rule == P::RuleBody || rule == P::RuleConfigBody || rule == P::RuleNamesBody;
+}
+
+// `import m { a b }`: its newline stands before the `}`, inside what has to be skipped.
+bool inside_import_braces(antlr4::TokenStream& input) {
+  for (ssize_t back = -1;; --back) {
+    const antlr4::Token* token = input.LT(back);
+    if (token == nullptr || token->getType() == T::IMPORT || token->getType() == T::RBRACE) return false;
+    if (token->getType() == T::LBRACE) return true;
+  }
+}
+
+// Reads the braces ahead as what they look like, for the errors in them.
+void skip_body(P& parser, bool is_import) {
+  antlr4::TokenStream& input = *parser.getTokenStream();
+  if (is_import) {
+    while (input.LA(1) != T::RBRACE && input.LA(1) != antlr4::Token::EOF) parser.consume();
+    if (input.LA(1) == T::RBRACE) parser.consume();
+    return;
+  }
+  const size_t head = input.LA(2);
+  if (head == T::KEY || head == T::USE) {
+    parser.configBody();
+  } else if (head == T::STRING) {
+    parser.namesBody();
+  } else {
+    parser.body();
+  }
+}
+
+}  // namespace
+
+void LineRecovery::add(antlr4::Parser& parser, const antlr4::Token& found,
+                       const antlr4::misc::IntervalSet& expected) {
+  if (report_.full()) throw antlr4::ParseCancellationException("too many errors");
+  // A line with a wrong token or bracket has its message already.
+  const auto at = static_cast<uint32_t>(found.getStartIndex());
+  if (report_.has_line(at)) return;
+  report_.add(explain_syntax_error({parser, found, expected}, report_));
+}
+
+void LineRecovery::reportError(antlr4::Parser* parser, const antlr4::RecognitionException& e) {
+  if (inErrorRecoveryMode(parser)) return;  // on its way up to the line
+  beginErrorCondition(parser);
+  add(*parser, *e.getOffendingToken(), e.getExpectedTokens());
+}
+
+void LineRecovery::recover(antlr4::Parser* parser, std::exception_ptr e) {
+  antlr4::ParserRuleContext* context = parser->getContext();
+  const size_t rule = context->getRuleIndex();
+  if (!is_line_rule(rule)) std::rethrow_exception(e);
+  endErrorCondition(parser);
+  skip_line(*parser, rule == P::RuleTopLine && context->getStart()->getType() == T::IMPORT);
+}
+
+antlr4::Token* LineRecovery::recoverInline(antlr4::Parser* parser) { throw antlr4::InputMismatchException(parser); }
+
+void LineRecovery::sync(antlr4::Parser* parser) {
+  if (!is_body_rule(parser->getContext()->getRuleIndex())) return;
+  const antlr4::atn::ATNState* state = parser->getATN().states[parser->getState()];
+  const antlr4::misc::IntervalSet expected = parser->getATN().nextTokens(const_cast<antlr4::atn::ATNState*>(state));
+  while (true) {
+    const antlr4::Token* next = parser->getCurrentToken();
+    const size_t type = next->getType();
+    if (type == antlr4::Token::EOF || type == T::RBRACE || expected.contains(type)) return;
+    add(*parser, *next, expected);
+    skip_line(*parser, type == T::IMPORT);
+  }
+}
+
+void LineRecovery::skip_line(antlr4::Parser& parser, bool is_import) {
+  auto& net = static_cast<P&>(parser);
+  antlr4::TokenStream& input = *net.getTokenStream();
+  if (is_import && inside_import_braces(input))
+    while (input.LA(1) != T::RBRACE && input.LA(1) != antlr4::Token::EOF) parser.consume();
+  if (is_import && input.LA(1) == T::RBRACE) parser.consume();
+  while (true) {
+    switch (input.LA(1)) {
+      case T::NL: parser.consume(); return;
+      case T::RBRACE:
+      case antlr4::Token::EOF: return;
+      case T::LBRACE:
+        skip_body(net, is_import);
+        break;
+      default: parser.consume(); break;
+    }
+  }
+}
+
+}  // namespace netc::syntax
