@@ -113,6 +113,8 @@ ExprId Dag::index_sub(ExprId a, ExprId b) {
   return intern(make(ExprKind::index_sub, ExprType::index, a, b));
 }
 ExprId Dag::index_mul(ExprId a, ExprId b) {
+  NETC_CHECK(a < size() && b < size() && (*this)[a].type == ExprType::index && (*this)[b].type == ExprType::index,
+             "index_mul of no index (an int literal is an ExprId: write int64_t{2})");
   const Expr &x = (*this)[a], &y = (*this)[b];
   if (is_index_constant(x) && is_index_constant(y)) return index(x.integer * y.integer);
   if (is_index_constant(x)) return index_mul(b, a);
