@@ -6,6 +6,10 @@
 // name operands by position; a store's index is the parallel index itself, scaled by the operand's strides, so that
 // an operand may be a slice of a larger buffer (concat).
 //
+// A written operand may be the same memory as a read one (in place, and state updates): then the read one
+// is loaded at the parallel index alone, so a task that loads an element before it stores it is right.
+// No other two operands overlap where one is written; backends must not claim more.
+//
 // Example, conv + bias + relu: operands x, w, bias, y; contraction {lhs x, rhs w};
 //   stores { y: max(reduced(0) + load(2, {a1}), 0) }
 #pragma once
