@@ -63,6 +63,8 @@ struct Fusion {
   std::vector<int32_t> kernel_of;       // per computed value; else -1
   // Concat inputs that are written straight into the concat's buffer: value -> (concat value, which input).
   std::map<ValueId, std::pair<ValueId, int32_t>> pieces;
+  // Computed values that are written straight into the state variable that they update.
+  std::map<ValueId, int32_t> in_state;
 };
 
 Fusion fuse(const Graph& graph, const Target& target);
