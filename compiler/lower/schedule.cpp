@@ -1,0 +1,136 @@
+#include "compiler/lower/schedule.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "compiler/base/error.h"
+#include "compiler/ir/op_def.h"
+#include "compiler/lower/expand.h"
+#include "compiler/lower/fuse.h"
+#include "compiler/lower/place.h"
+
+namespace netc {
+namespace {
+
+constexpr size_t kLabelPaths = 4;
+
+// "stage.0.conv0 + bn0 + relu0 (resnet.net:12)": the paths of the nodes, those that share the first one's
+// parent shortened to their last segment.
+std::string label_of(const Graph& graph, const ScheduledKernel& kernel, const SourceMap* sources) {
+  std::vector<std::string> paths;
+  Span span;
+  for (NodeId id : kernel.nodes) {
+    const Origin& origin = graph.node(id).origin;
+    if (!span.valid()) span = origin.span;
+    if (!origin.path.empty() && std::find(paths.begin(), paths.end(), origin.path) == paths.end())
+      paths.push_back(origin.path);
+  }
+  std::string label = paths.empty() ? graph.node(kernel.nodes.front()).op->name : paths[0];
+  std::string parent = paths.empty() ? "" : paths[0].substr(0, paths[0].rfind('.') + 1);
+  for (size_t i = 1; i < paths.size() && i < kLabelPaths; ++i)
+    label += " + " + (paths[i].compare(0, parent.size(), parent) == 0 ? paths[i].substr(parent.size()) : paths[i]);
+  if (paths.size() > kLabelPaths) label += " + …";
+  if (kernel.body.contraction && kernel.body.contraction->contraction.output != 2)
+    label += kernel.body.contraction->contraction.output == 0 ? " [data gradient]" : " [weight gradient]";
+  if (sources && span.valid())
+    label += fmt::format(" ({}:{})", sources->file(span.file).path, sources->position(span.file, span.begin).line);
+  return label;
+}
+
+void add_costs(ScheduledKernel& kernel) {
+  const LoopNest& nest = kernel.body.nest;
+  std::vector<ExprId> bodies, stores;
+  for (const Reduction& r : nest.reductions) bodies.push_back(r.body);
+  for (const Store& s : nest.stores) stores.push_back(s.value);
+  kernel.flops = nest.parallel_count() * work_of(nest.dag, stores, true);
+  if (!bodies.empty())
+    kernel.flops += nest.parallel_count() * nest.reduction_count() *
+                    (work_of(nest.dag, bodies, true) + static_cast<int64_t>(bodies.size()));
+  if (kernel.body.contraction) kernel.flops += 2 * kernel.body.contraction->contraction.multiply_adds();
+  for (const KernelOperand& operand : kernel.body.operands)
+    kernel.bytes += element_count(operand.shape) * size_of(operand.dtype);
+}
+
+std::string to_string(const Schedule& schedule, const BufferView& view) {
+  const Buffer& buffer = schedule.buffers[static_cast<size_t>(view.buffer)];
+  std::string text = fmt::format("b{}", view.buffer);
+  if (view.offset != 0) text += fmt::format("+{}", view.offset);
+  return text + " " + buffer.name;
+}
+
+}  // namespace
+
+Schedule make_schedule(const Graph& graph, const Target& target, const SourceMap* sources) {
+  Schedule schedule = place(graph, fuse(graph, target));
+  for (ScheduledKernel& kernel : schedule.kernels) {
+    kernel.label = label_of(graph, kernel, sources);
+    add_costs(kernel);
+  }
+  verify(schedule);
+  return schedule;
+}
+
+void verify(const Schedule& schedule) {
+  std::set<int32_t> written;
+  auto check_view = [&](const BufferView& view, int64_t span, const std::string& what) {
+    NETC_CHECK(view.buffer >= 0 && view.buffer < static_cast<int32_t>(schedule.buffers.size()), what + ": no such buffer");
+    NETC_CHECK(view.offset >= 0 && view.offset + span <= schedule.buffers[static_cast<size_t>(view.buffer)].bytes,
+               what + ": reaches outside of its buffer");
+  };
+  for (const ScheduleSlot& input : schedule.inputs) {
+    check_view(input.view, input.type.bytes(), "input " + input.name);
+    written.insert(input.view.buffer);
+  }
+  for (const ScheduledKernel& kernel : schedule.kernels) {
+    verify(kernel.body);
+    NETC_CHECK(kernel.operands.size() == kernel.body.operands.size(), kernel.label + ": a view for each operand");
+    for (size_t i = 0; i < kernel.operands.size(); ++i) {
+      const KernelOperand& operand = kernel.body.operands[i];
+      int64_t last = 0;
+      for (size_t d = 0; d < operand.shape.size(); ++d) last += (operand.shape[d] - 1) * operand.strides[d];
+      check_view(kernel.operands[i], (last + 1) * size_of(operand.dtype), kernel.label + ", operand " + operand.name);
+      const Buffer& buffer = schedule.buffers[static_cast<size_t>(kernel.operands[i].buffer)];
+      NETC_CHECK((operand.space == Space::state) == (buffer.state >= 0), kernel.label + ": an operand in another space");
+      NETC_CHECK(operand.written || buffer.state >= 0 || written.count(kernel.operands[i].buffer),
+                 kernel.label + ": " + operand.name + " is read before it is written");
+    }
+    for (size_t i = 0; i < kernel.operands.size(); ++i)
+      if (kernel.body.operands[i].written) written.insert(kernel.operands[i].buffer);
+  }
+  for (const ScheduleSlot& output : schedule.outputs) {
+    check_view(output.view, output.type.bytes(), "output " + output.name);
+    NETC_CHECK(schedule.buffers[static_cast<size_t>(output.view.buffer)].state >= 0 || written.count(output.view.buffer),
+               "output " + output.name + " is never written");
+  }
+}
+
+std::string to_string(const Schedule& schedule, bool with_bodies) {
+  std::string text;
+  for (size_t i = 0; i < schedule.buffers.size(); ++i) {
+    const Buffer& buffer = schedule.buffers[i];
+    text += fmt::format("buffer b{}: {} bytes {}{}\n", i, buffer.bytes, buffer.state >= 0 ? "state " : "", buffer.name);
+  }
+  for (const ScheduleSlot& input : schedule.inputs)
+    text += fmt::format("input {}: {} in {}\n", input.name, to_string(input.type), to_string(schedule, input.view));
+  for (size_t k = 0; k < schedule.kernels.size(); ++k) {
+    const ScheduledKernel& kernel = schedule.kernels[k];
+    text += fmt::format("kernel {}: {}  {:.3g} MFLOP, {:.3g} MB\n", k, kernel.label,
+                        static_cast<double>(kernel.flops) * 1e-6, static_cast<double>(kernel.bytes) * 1e-6);
+    for (const std::string& reason : kernel.reasons) text += "  " + reason + "\n";
+    for (bool written : {false, true}) {
+      std::string list;
+      for (size_t i = 0; i < kernel.operands.size(); ++i)
+        if (kernel.body.operands[i].written == written)
+          list += (list.empty() ? "" : ", ") + to_string(schedule, kernel.operands[i]);
+      text += (written ? "  writes " : "  reads ") + list + "\n";
+    }
+    if (with_bodies) text += to_string(kernel.body);
+  }
+  for (const ScheduleSlot& output : schedule.outputs)
+    text += fmt::format("output {}: {} in {}\n", output.name, to_string(output.type), to_string(schedule, output.view));
+  return text;
+}
+
+}  // namespace netc
