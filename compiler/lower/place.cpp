@@ -171,6 +171,7 @@ class Placer {
       add_operand(kernel, name_of(value), type.dtype, type.shape, place(value).strides, view_of(value), false);
     }
     for (const FusedResult& result : fused.results) add_store(kernel, result);
+    drop_unused(kernel.body.nest);
     schedule_.kernels.push_back(std::move(kernel));
   }
 
@@ -199,6 +200,29 @@ class Placer {
     nest.stores.push_back({static_cast<int>(kernel.operands.size()), result.expr});
     add_operand(kernel, name_of(result.value), type.dtype, space, strides_over(placement.strides, type.shape, space),
                 {placement.buffer, placement.offset * size_of(type.dtype)}, true);
+  }
+
+  // Keeps the reductions that a store uses (max pooling's positions serve only the gradient), and of the Dag
+  // what is reachable.
+  static void drop_unused(LoopNest& nest) {
+    std::vector<ExprId> values;
+    for (const Store& store : nest.stores) values.push_back(store.value);
+    std::vector<int> number(std::max<size_t>(nest.reductions.size(), 1), -1);
+    visit_postorder(nest.dag, values, [&](ExprId id) {
+      if (nest.dag[id].kind == ExprKind::reduced) number[static_cast<size_t>(nest.dag[id].integer)] = 0;
+    });
+    Dag dag;
+    std::vector<Reduction> kept;
+    for (size_t i = 0; i < number.size(); ++i) {
+      if (number[i] < 0 || i >= nest.reductions.size()) continue;
+      number[i] = static_cast<int>(kept.size());
+      kept.push_back({nest.reductions[i].kind, dag.import(nest.dag, nest.reductions[i].body, {})});
+    }
+    Dag::Substitution substitution;
+    substitution.reduced = [&](int64_t old) { return dag.reduced(number[static_cast<size_t>(old)]); };
+    for (Store& store : nest.stores) store.value = dag.import(nest.dag, store.value, substitution);
+    nest.reductions = std::move(kept);
+    nest.dag = std::move(dag);
   }
 
   const Graph& graph_;

@@ -1,0 +1,44 @@
+// Small networks for tests of lowering, built node by node, with random values for their inputs and states.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "compiler/interpret/interpret.h"
+#include "compiler/ir/graph.h"
+
+namespace netc {
+
+// A Builder with the layers that the tests need. Parameters are named path.weight and so on.
+class NetBuilder {
+ public:
+  explicit NetBuilder(int64_t batch) : batch_(batch) {}
+
+  ValueId image(Shape shape);   // input "image": [N, shape...]
+  ValueId linear(ValueId x, int64_t outputs, const std::string& path);
+  ValueId conv(ValueId x, int64_t outputs, int64_t window, int64_t stride, const std::string& path, bool bias = false);
+  ValueId batch_norm(ValueId x, const std::string& path);
+  ValueId relu(ValueId x);
+  ValueId max_pool(ValueId x, int64_t window, int64_t stride);
+  ValueId flatten(ValueId x);
+  ValueId global_average(ValueId x);  // [N, C]
+  // Adds input "label" and outputs "loss" and "logits".
+  void classify(ValueId logits);
+
+  Builder b;
+
+ private:
+  ValueId parameter(const std::string& path, Shape shape, double scale);
+  int64_t batch_;
+};
+
+Graph mlp(int64_t batch);
+Graph small_cnn(int64_t batch);       // conv + bias, pool, flatten, linear
+Graph residual_network(int64_t batch);  // batch norm, identity and projected shortcuts
+Graph inception_network(int64_t batch);  // concat of branches, nested
+// A random network of residual and inception blocks.
+Graph random_network(uint64_t seed);
+
+InterpretInputs random_inputs(const Graph& graph, uint64_t seed);
+
+}  // namespace netc

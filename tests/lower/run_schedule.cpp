@@ -1,0 +1,129 @@
+#include "tests/lower/run_schedule.h"
+
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "compiler/interpret/evaluate.h"
+
+namespace netc {
+namespace {
+
+class Runner {
+ public:
+  Runner(const Schedule& schedule, const MemoryPlan& plan, const InterpretInputs& inputs)
+      : schedule_(schedule), plan_(plan), run_{inputs.scalars, inputs.learning_rate} {
+    double nan = std::numeric_limits<double>::quiet_NaN();
+    arena_.assign(static_cast<size_t>(plan.arena_bytes), nan);
+    for (const StateVariable& state : schedule.states) {
+      std::vector<double> memory(static_cast<size_t>(state.type.bytes()), nan);
+      auto given = inputs.states.find(state.path);
+      if (given != inputs.states.end())
+        for (size_t i = 0; i < given->second.data.size(); ++i)
+          memory[i * static_cast<size_t>(size_of(state.type.dtype))] = given->second.data[i];
+      states_.push_back(std::move(memory));
+    }
+    for (const ScheduleSlot& slot : schedule.inputs) {
+      const HostTensor& tensor = inputs.inputs.at(slot.name);
+      for (size_t i = 0; i < tensor.data.size(); ++i)
+        at(slot.view, static_cast<int64_t>(i), slot.type.dtype) = tensor.data[i];
+    }
+  }
+
+  InterpretResult run() {
+    for (const ScheduledKernel& kernel : schedule_.kernels) launch(kernel);
+    InterpretResult result;
+    for (const ScheduleSlot& slot : schedule_.outputs) {
+      HostTensor tensor{slot.type.shape, {}};
+      for (int64_t i = 0; i < slot.type.elements(); ++i) tensor.data.push_back(at(slot.view, i, slot.type.dtype));
+      result.outputs[slot.name] = std::move(tensor);
+    }
+    for (size_t s = 0; s < states_.size(); ++s) {
+      const StateVariable& state = schedule_.states[s];
+      HostTensor tensor{state.type.shape, {}};
+      for (int64_t i = 0; i < state.type.elements(); ++i)
+        tensor.data.push_back(states_[s][static_cast<size_t>(i * size_of(state.type.dtype))]);
+      result.states[state.path] = std::move(tensor);
+    }
+    return result;
+  }
+
+ private:
+  double& at(const BufferView& view, int64_t element, DType dtype) {
+    const Buffer& buffer = schedule_.buffers[static_cast<size_t>(view.buffer)];
+    std::vector<double>& memory = buffer.state >= 0 ? states_[static_cast<size_t>(buffer.state)] : arena_;
+    int64_t base = buffer.state >= 0 ? 0 : plan_.offsets[static_cast<size_t>(view.buffer)];
+    return memory.at(static_cast<size_t>(base + view.offset + element * size_of(dtype)));
+  }
+
+  // Calls `visit` with the strided position of every element, in row-major order.
+  static void for_each(const KernelOperand& operand, const std::function<void(int64_t)>& visit) {
+    int64_t count = element_count(operand.shape);
+    for (int64_t i = 0; i < count; ++i) {
+      int64_t rest = i, position = 0;
+      for (size_t d = operand.shape.size(); d-- > 0;) {
+        position += rest % operand.shape[d] * operand.strides[d];
+        rest /= operand.shape[d];
+      }
+      visit(position);
+    }
+  }
+
+  void launch(const ScheduledKernel& kernel) {
+    const KernelBody& body = kernel.body;
+    std::vector<HostTensor> tensors(body.operands.size() + 1);
+    std::vector<const HostTensor*> operands;
+    for (size_t i = 0; i < body.operands.size(); ++i) {
+      const KernelOperand& operand = body.operands[i];
+      if (operand.written) continue;
+      tensors[i].shape = operand.shape;
+      for_each(operand, [&](int64_t position) {
+        tensors[i].data.push_back(at(kernel.operands[i], position, operand.dtype));
+      });
+    }
+    LoopNest nest = body.nest;
+    if (body.contraction) {  // its result becomes one more operand
+      tensors.back() = evaluate_contraction(body.contraction->contraction,
+                                            tensors[static_cast<size_t>(body.contraction->lhs)],
+                                            tensors[static_cast<size_t>(body.contraction->rhs)]);
+      nest.dag = {};
+      Dag::Substitution substitution;
+      std::vector<ExprId> axes;
+      for (int a = 0; a < nest.parallel; ++a) axes.push_back(nest.dag.axis(a));
+      substitution.reduced = [&](int64_t) { return nest.dag.load(static_cast<int>(body.operands.size()), axes); };
+      for (Store& store : nest.stores) store.value = nest.dag.import(body.nest.dag, store.value, substitution);
+    }
+    for (const HostTensor& tensor : tensors) operands.push_back(&tensor);
+    std::vector<TensorType> types;
+    for (size_t s = 0; s < nest.stores.size(); ++s) {
+      const KernelOperand& operand = body.operands[static_cast<size_t>(nest.stores[s].output)];
+      types.push_back({operand.dtype, operand.shape});
+      nest.stores[s].output = static_cast<int>(s);
+    }
+    std::vector<HostTensor> results = evaluate_nest(nest, operands, types, run_);
+    for (size_t s = 0; s < results.size(); ++s) {
+      auto number = static_cast<size_t>(body.nest.stores[s].output);
+      const KernelOperand& operand = body.operands[number];
+      size_t next = 0;
+      for_each(operand, [&](int64_t position) {
+        double* memory = &at(kernel.operands[number], position, operand.dtype);
+        memory[0] = results[s].data[next++];
+        for (int64_t b = 1; b < size_of(operand.dtype); ++b) memory[b] = std::numeric_limits<double>::quiet_NaN();
+      });
+    }
+  }
+
+  const Schedule& schedule_;
+  const MemoryPlan& plan_;
+  RunScalars run_;
+  std::vector<double> arena_;
+  std::vector<std::vector<double>> states_;
+};
+
+}  // namespace
+
+InterpretResult run_schedule(const Schedule& schedule, const MemoryPlan& plan, const InterpretInputs& inputs) {
+  return Runner(schedule, plan, inputs).run();
+}
+
+}  // namespace netc

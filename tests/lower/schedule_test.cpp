@@ -1,0 +1,54 @@
+// Fusion, placement and the memory plan keep a graph's meaning: what its Schedule computes on the planned
+// arena equals what the interpreter computes of the graph.
+#include "compiler/lower/schedule.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "compiler/lower/memory_plan.h"
+#include "compiler/ops/registry.h"
+#include "compiler/passes/differentiate.h"
+#include "compiler/passes/pipeline.h"
+#include "tests/lower/networks.h"
+#include "tests/lower/run_schedule.h"
+
+namespace netc {
+namespace {
+
+void expect_near(const std::map<std::string, HostTensor>& actual, const std::map<std::string, HostTensor>& expected) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (const auto& [name, tensor] : expected) {
+    const HostTensor& other = actual.at(name);
+    ASSERT_EQ(other.data.size(), tensor.data.size()) << name;
+    double scale = 1e-3;
+    for (double v : tensor.data) scale = std::max(scale, std::abs(v));
+    for (size_t i = 0; i < tensor.data.size(); ++i)
+      ASSERT_NEAR(other.data[i], tensor.data[i], 1e-9 * scale) << name << "[" << i << "]";
+  }
+}
+
+Schedule check(const Graph& graph, uint64_t seed = 1) {
+  InterpretInputs inputs = random_inputs(graph, seed);
+  InterpretResult expected = interpret(graph, inputs);
+  Graph lowered = optimize(graph);
+  Schedule schedule = make_schedule(lowered, Target{});
+  MemoryPlan plan = plan_memory(schedule);
+  EXPECT_GE(plan.arena_bytes, plan.lower_bound);
+  InterpretResult actual = run_schedule(schedule, plan, inputs);
+  expect_near(actual.outputs, expected.outputs);
+  expect_near(actual.states, expected.states);
+  if (testing::Test::HasFailure()) std::printf("%s\n%s\n", to_string(lowered).c_str(), to_string(schedule, true).c_str());
+  return schedule;
+}
+
+TEST(Schedule, ComputesNetworks) {
+  for (const Graph& graph : {mlp(4), small_cnn(3), inception_network(2)}) check(graph);
+}
+
+TEST(Schedule, ComputesGradients) {
+  for (const Graph& graph : {mlp(4), small_cnn(3), inception_network(2)}) check(differentiate(graph, "loss"));
+}
+
+}  // namespace
+}  // namespace netc
