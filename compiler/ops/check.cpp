@@ -50,13 +50,19 @@ void shape(const OpCall& call, size_t input, const Shape& wanted, const char* na
                                to_string(call.inputs[input].shape));
 }
 
-int64_t integer_between(const OpCall& call, const char* attr, int64_t first, int64_t last) {
+std::string argument_of(const std::string& attr) {
+  bool of_axis = attr.size() > 2 && (attr.ends_with("_h") || attr.ends_with("_w"));
+  return of_axis ? attr.substr(0, attr.size() - 2) : attr;
+}
+
+int64_t integer_between(const OpCall& call, const std::string& attr, int64_t first, int64_t last) {
   int64_t value = call.attrs.integer(attr);
+  std::string argument = argument_of(attr);
   require_argument(value >= first && value <= last,
-                   "`" + std::string(attr) + "` is " + std::to_string(value) + ", must be " +
+                   "`" + argument + "` is " + std::to_string(value) + ", must be " +
                        (last == 2147483647 ? "at least " + std::to_string(first)
                                            : "from " + std::to_string(first) + " to " + std::to_string(last)),
-                   attr);
+                   argument);
   return value;
 }
 

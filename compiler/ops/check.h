@@ -22,8 +22,10 @@ void rank(const OpCall& call, size_t input, size_t wanted, const char* takes);
 void at_least_rank(const OpCall& call, size_t input, size_t wanted, const char* takes);
 // The input has exactly this shape (a parameter or an internal operand, which has no batch extent).
 void shape(const OpCall& call, size_t input, const Shape& wanted, const char* name);
+// The user's argument behind an attribute: "window" for "window_h".
+std::string argument_of(const std::string& attr);
 // An integer attribute within first..last; `last` at most 2^31 - 1, so that extents cannot overflow.
-int64_t integer_between(const OpCall& call, const char* attr, int64_t first, int64_t last = 2147483647);
+int64_t integer_between(const OpCall& call, const std::string& attr, int64_t first, int64_t last = 2147483647);
 // An attribute that names an axis of input 0.
 int64_t axis(const OpCall& call, const char* attr = "axis");
 // `axes`, all of input 0, distinct and at least one, sorted.

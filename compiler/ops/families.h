@@ -16,8 +16,13 @@ std::vector<OpDef> activation_ops();
 std::vector<OpDef> shape_ops();
 std::vector<OpDef> reduce_ops();
 std::vector<OpDef> max_pool_ops();
+std::vector<OpDef> average_pool_ops();
+std::vector<OpDef> batch_norm_ops();
+std::vector<OpDef> normalize_ops();
 std::vector<OpDef> loss_ops();
 std::vector<OpDef> convolution_ops();  // contraction_convolution.cpp
 std::vector<OpDef> matmul_ops();       // contraction_matmul.cpp
+std::vector<OpDef> random_ops();
+std::vector<OpDef> affine_sample_ops();
 
 }  // namespace netc

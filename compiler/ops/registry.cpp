@@ -14,8 +14,9 @@ struct Registry {
   std::vector<const OpDef*> sorted;
 
   Registry() {
-    for (auto* family : {elementwise_ops, activation_ops, shape_ops, reduce_ops, max_pool_ops, loss_ops, convolution_ops,
-                         matmul_ops}) {
+    for (auto* family : {elementwise_ops, activation_ops, shape_ops, reduce_ops, convolution_ops, matmul_ops,
+                         max_pool_ops, average_pool_ops, batch_norm_ops, normalize_ops, loss_ops, random_ops,
+                         affine_sample_ops}) {
       std::vector<OpDef> ops = family();
       std::move(ops.begin(), ops.end(), std::back_inserter(rows));
     }

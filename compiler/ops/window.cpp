@@ -12,14 +12,14 @@ WindowAxis window_axis(const OpCall& call, const char* suffix, int64_t input) {
   auto named = [&](const char* name) { return std::string(name) + suffix; };
   WindowAxis axis;
   axis.input = input;
-  axis.window = check::integer_between(call, named("window_").c_str(), 1);
-  axis.stride = check::integer_between(call, named("stride_").c_str(), 1);
-  axis.pad = check::integer_between(call, named("pad_").c_str(), 0);
-  if (call.attrs.has(named("dilation_"))) axis.dilation = check::integer_between(call, named("dilation_").c_str(), 1);
+  axis.window = check::integer_between(call, named("window_"), 1);
+  axis.stride = check::integer_between(call, named("stride_"), 1);
+  axis.pad = check::integer_between(call, named("pad_"), 0);
+  if (call.attrs.has(named("dilation_"))) axis.dilation = check::integer_between(call, named("dilation_"), 1);
   check::require_argument(axis.pad <= axis.window / 2,
                           "pad " + std::to_string(axis.pad) + " is more than half the window of " +
                               std::to_string(axis.window),
-                          named("pad_"));
+                          "pad");
   // An empty axis: the caller refuses the window as a whole.
   int64_t room = input + 2 * axis.pad - axis.dilation * (axis.window - 1) - 1;
   bool ceil = call.attrs.boolean("ceil");
@@ -50,7 +50,7 @@ Window2d pooling_window(const OpCall& call, int64_t height, int64_t width) {
     throw OpError("E0203",
                   "window " + std::to_string(window.h.window) + "x" + std::to_string(window.w.window) +
                       " exceeds its input " + check::per_sample(call.inputs[0].shape),
-                  window.h.output < 1 ? "window_h" : "window_w");
+                  "window");
   return window;
 }
 
