@@ -120,7 +120,7 @@ TEST(Contraction, RefusalsSpeakTheLanguage) {
       {"convolution", {{8, 4, 4, 4}, {10, 4, 3, 3}, {10}}, {{"dilation_h", int64_t{2}}, {"dilation_w", int64_t{2}}}, "E0203",
        "window 3x3 exceeds its input [4, 4, 4] (dilated it spans 5x5)"},
       {"convolution", {{8, 64, 4, 4}, {12, 21, 3, 3}, {12}}, {{"groups", int64_t{3}}}, "E0207", "groups = 3 does not divide 64 input channels"},
-      {"convolution", {{8, 3, 4, 4}, {12, 3, 3, 3}, {12}}, {{"stride_h", int64_t{0}}}, "E0207", "`stride_h` is 0, must be at least 1"},
+      {"convolution", {{8, 3, 4, 4}, {12, 3, 3, 3}, {12}}, {{"stride_h", int64_t{0}}}, "E0207", "`stride` is 0, must be at least 1"},
       {"convolution", {{8, 3, 4, 4}, {12, 3, 3, 3}, {11}}, {}, "E0204", "the bias must be [12], got [11]"},
       {"matmul", {{2, 3}, {4, 5}}, {}, "E0204", "the matrices do not fit: [2, 3] by [4, 5]"},
       {"matmul", {{3}, {3}}, {}, "E0205", "takes two matrices of equal rank, got [3] and [3]"},
