@@ -122,10 +122,10 @@ std::vector<HostTensor> evaluate_decomposed(const OpDef& op, const OpCall& call,
 const HostTensor& find(const std::map<std::string, HostTensor>& tensors, const char* what, const std::string& name,
                        const TensorType& type) {
   auto found = tensors.find(name);
-  if (found == tensors.end()) throw RuntimeError("E0901", fmt::format("{} `{}` has no value", what, name));
+  if (found == tensors.end()) throw RuntimeError("E0912", fmt::format("{} `{}` has no value", what, name));
   const HostTensor& tensor = found->second;
   if (tensor.shape != type.shape || static_cast<int64_t>(tensor.data.size()) != type.elements())
-    throw RuntimeError("E0901", fmt::format("{} `{}` is {}, got {} with {} elements", what, name, to_string(type),
+    throw RuntimeError("E0912", fmt::format("{} `{}` is {}, got {} with {} elements", what, name, to_string(type),
                                             to_string(tensor.shape), tensor.data.size()));
   return tensor;
 }

@@ -81,6 +81,18 @@ TEST(Interpret, DecomposedOperators) {
   EXPECT_EQ(out.outputs["with"].data, (V{111, 217}));
 }
 
+TEST(Interpret, LearningRateIsNotRounded) {
+  Builder b;
+  b.add_output("rate", b.emit(op("runtime_scalar"), {}, {{"which", std::string("learning_rate")}}));
+  Graph graph = b.finish();
+  InterpretInputs in;
+  in.learning_rate = 0.1;
+  EXPECT_EQ(interpret(graph, in).outputs["rate"].data, V{0.1});
+  in.learning_rate = 0;
+  in.scalars.learning_rate = 0.5f;
+  EXPECT_EQ(interpret(graph, in).outputs["rate"].data, V{0.5});
+}
+
 TEST(Interpret, RefusesMissingAndMisshapenTensors) {
   Builder b;
   ValueId x = b.add_input("x", kPair);
