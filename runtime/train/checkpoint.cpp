@@ -1,0 +1,282 @@
+#include "runtime/train/checkpoint.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <unordered_set>
+
+#include "compiler/base/error.h"
+
+namespace netc {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kVersion = "1";
+constexpr size_t kNamedInMessage = 3;  // tensors that an error lists of each kind
+
+std::string dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+// Exact, so that sums go on with the same bits.
+std::string exact(double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%a", value);
+  return text;
+}
+
+json preprocess_to_json(const std::vector<PreprocessSpec>& specs) {
+  json list = json::array();
+  for (const PreprocessSpec& spec : specs) {
+    const char* kind = "";
+    switch (spec.kind) {
+      case PreprocessSpec::Kind::resize:
+        kind = "resize";
+        break;
+      case PreprocessSpec::Kind::center_crop:
+        kind = "center_crop";
+        break;
+    }
+    list.push_back({{"kind", kind}, {"height", spec.height}, {"width", spec.width}});
+  }
+  return list;
+}
+
+std::vector<PreprocessSpec> preprocess_from_json(const json& list) {
+  std::vector<PreprocessSpec> specs;
+  for (const json& item : list) {
+    PreprocessSpec spec;
+    std::string kind = item.at("kind").get<std::string>();
+    if (kind == "center_crop") {
+      spec.kind = PreprocessSpec::Kind::center_crop;
+    } else if (kind != "resize") {
+      throw std::invalid_argument("preprocessing \"" + kind + "\"");
+    }
+    spec.height = item.at("height").get<int64_t>();
+    spec.width = item.at("width").get<int64_t>();
+    bool square = spec.kind == PreprocessSpec::Kind::resize && spec.width == 0;
+    if (spec.height <= 0 || spec.width < 0 || (spec.width == 0 && !square))
+      throw std::invalid_argument("a size of " + std::to_string(spec.height) + "x" +
+                                  std::to_string(spec.width));
+    specs.push_back(spec);
+  }
+  return specs;
+}
+
+[[noreturn]] void malformed(const SafetensorsFile& file, const std::string& what) {
+  throw RuntimeError("E0605", file.path() + " is no checkpoint that this netc understands: " + what);
+}
+
+const std::string& required(const SafetensorsFile& file, const std::string& key) {
+  auto it = file.metadata().find(key);
+  if (it == file.metadata().end()) malformed(file, "its metadata have no \"" + key + "\"");
+  return it->second;
+}
+
+int64_t required_count(const SafetensorsFile& file, const std::string& key) {
+  const std::string& text = required(file, key);
+  int64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0)
+    malformed(file, "\"" + key + "\" is \"" + text + "\", not a count");
+  return value;
+}
+
+double required_number(const SafetensorsFile& file, const std::string& key) {
+  const std::string& text = required(file, key);
+  char* end = nullptr;
+  double value = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != 0) malformed(file, "\"" + key + "\" is \"" + text + "\", not a number");
+  return value;
+}
+
+std::string first_label(const std::string& path) {
+  return path.substr(0, path.find('.'));
+}
+
+// "3 missing: a, b, c, …"
+template <class List, class Text>
+void list_some(std::string& message, const char* what, const List& list, Text text) {
+  if (list.empty()) return;
+  message += ", " + std::to_string(list.size()) + " " + what + ": ";
+  const char* separator = what == std::string("mismatched") ? "; " : ", ";
+  for (size_t i = 0; i < std::min(list.size(), kNamedInMessage); ++i)
+    message += (i ? separator : "") + text(list[i]);
+  if (list.size() > kNamedInMessage) message += std::string(separator) + "…";
+}
+
+[[noreturn]] void do_not_fit(const LoadReport& report) {
+  std::string message = "weights do not fit: " + std::to_string(report.loaded.size()) + " loaded";
+  auto same = [](const std::string& path) { return path; };
+  list_some(message, "mismatched", report.mismatched, [](const TensorMismatch& m) {
+    bool shapes_only = m.file.dtype == m.network.dtype;
+    return m.path + " file " + (shapes_only ? to_string(m.file.shape) : to_string(m.file)) + ", network " +
+           (shapes_only ? to_string(m.network.shape) : to_string(m.network));
+  });
+  list_some(message, "missing", report.missing, same);
+  list_some(message, "unexpected", report.unexpected, same);
+  std::set<std::string> labels;
+  for (const TensorMismatch& m : report.mismatched) labels.insert(first_label(m.path));
+  for (const std::string& path : report.missing) labels.insert(first_label(path));
+  std::string fix;
+  if (!report.loaded.empty() && labels.size() <= 2) {
+    for (const std::string& label : labels) fix += (fix.empty() ? "\"" : ", \"") + label + ".**\"";
+    fix = "except = [" + fix + "]";
+  }
+  throw RuntimeError("E0601", message, fix);
+}
+
+// Matches the file's tensors with the slots that `wanted` selects; reads them only if all fit.
+LoadReport load(State& state, const SafetensorsFile& file, const LoadWeightsOptions& options,
+                const std::function<bool(StateKind)>& wanted) {
+  LoadReport report;
+  std::vector<std::pair<const StateSlot*, const TensorEntry*>> pairs;
+  std::unordered_set<std::string> used;
+  for (const StateSlot& slot : state.slots()) {
+    if (!wanted(slot.kind)) continue;
+    std::string name = options.file_name ? options.file_name(slot.path) : slot.path;
+    const TensorEntry* entry = file.find(name);
+    if (options.except && options.except(slot.path)) {
+      report.excepted.push_back(slot.path);
+    } else if (!entry) {
+      report.missing.push_back(slot.path);
+    } else if (entry->type != slot.type) {
+      report.mismatched.push_back({slot.path, entry->type, slot.type});
+    } else {
+      report.loaded.push_back(slot.path);
+      pairs.emplace_back(&slot, entry);
+    }
+    used.insert(name);
+  }
+  for (const TensorEntry& entry : file.entries())
+    if (!used.count(entry.name)) report.unexpected.push_back(entry.name);
+  if (!report.missing.empty() || !report.mismatched.empty()) do_not_fit(report);
+  for (auto [slot, entry] : pairs) file.read(*entry, state.bytes(*slot));
+  return report;
+}
+
+void require_same(const SafetensorsFile& file, const std::string& what, const std::string& there,
+                  const std::string& here) {
+  if (there != here)
+    throw RuntimeError(
+        "E0606", file.path() + " cannot be resumed: its " + what + " is " + there + ", this run's is " + here,
+        "the same recipe, data, seed and machine type; or start afresh from its weights");
+}
+
+}  // namespace
+
+std::string recipe_fingerprint(const Recipe& r) {
+  std::ostringstream text;
+  text << std::hexfloat << r.network << '|' << static_cast<int>(r.loss.kind) << ' ' << r.loss.label_smoothing
+       << '|';
+  const OptimizerSpec& o = r.optimizer;
+  text << static_cast<int>(o.kind) << ' ' << o.momentum << ' ' << o.dampening << ' ' << o.weight_decay << ' '
+       << o.nesterov << ' ' << o.beta1 << ' ' << o.beta2 << ' ' << o.epsilon << '|';
+  const ScheduleSpec& s = r.schedule;
+  auto duration = [&](const Duration& d) { text << d.count << (d.in_epochs ? 'e' : 's') << ' '; };
+  text << static_cast<int>(s.kind) << ' ' << s.peak << ' ' << s.gamma << ' ' << s.floor << ' '
+       << s.start_factor << ' ' << s.peak_at << ' ' << s.warmup_start << ' ';
+  duration(s.every);
+  duration(s.warmup);
+  for (const Duration& d : s.at) duration(d);
+  text << '|';
+  for (const AugmentSpec& a : r.augment)
+    text << static_cast<int>(a.kind) << ' ' << a.height << ' ' << a.width << ' ' << a.pad << ' ' << a.amount
+         << ' ';
+  text << '|';
+  for (const PreprocessSpec& p : r.dataset.preprocess)
+    text << static_cast<int>(p.kind) << ' ' << p.height << ' ' << p.width << ' ';
+  for (double m : r.dataset.mean) text << m << ' ';
+  for (double d : r.dataset.std) text << d << ' ';
+  if (s.kind == ScheduleSpec::Kind::cosine || s.kind == ScheduleSpec::Kind::one_cycle)
+    text << '|' << r.epochs;
+  uint64_t hash = 14695981039346656037u;  // FNV-1a
+  for (char c : text.str()) hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211u;
+  char hex[17];
+  std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(hash));
+  return hex;
+}
+
+void save_checkpoint(const std::string& path, const State& state, const ModelInfo& model,
+                     const TrainingId* id, const TrainingProgress* progress) {
+  Metadata metadata = {{"netc.version", kVersion},
+                       {"netc.network", model.network},
+                       {"netc.class_names", dump(model.class_names)},
+                       {"netc.preprocess", dump(preprocess_to_json(model.preprocess))},
+                       {"netc.mean", dump(model.mean)},
+                       {"netc.std", dump(model.std)}};
+  if (progress) {
+    NETC_CHECK(id, "a training's progress needs its identity");
+    metadata.insert({{"netc.training.recipe", id->recipe},
+                     {"netc.training.target", id->target},
+                     {"netc.training.samples", std::to_string(id->samples)},
+                     {"netc.training.batch", std::to_string(id->batch)},
+                     {"netc.training.seed", std::to_string(id->seed)},
+                     {"netc.training.step", std::to_string(progress->step)},
+                     {"netc.training.epoch_closed", std::to_string(progress->epoch_closed)},
+                     {"netc.training.loss_sum", exact(progress->loss_sum)},
+                     {"netc.training.correct", exact(progress->correct)}});
+    if (progress->best) metadata["netc.training.best"] = exact(*progress->best);
+  }
+  std::vector<TensorToWrite> tensors;
+  for (const StateSlot& slot : state.slots()) {
+    bool model_part = slot.kind == StateKind::parameter || slot.kind == StateKind::buffer;
+    if (model_part || (progress && slot.kind == StateKind::moment))
+      tensors.push_back({slot.path, slot.type, state.bytes(slot).data()});
+  }
+  write_safetensors(path, std::move(tensors), metadata);
+}
+
+ModelInfo read_model_info(const SafetensorsFile& file) {
+  ModelInfo info;
+  auto get = [&](const char* key) {
+    auto it = file.metadata().find(key);
+    return it == file.metadata().end() ? std::string() : it->second;
+  };
+  info.network = get("netc.network");
+  auto parse = [&](const char* key, auto read) {
+    std::string text = get(key);
+    if (text.empty()) return;
+    try {
+      read(json::parse(text));
+    } catch (const std::exception& e) {
+      malformed(file, std::string("\"") + key + "\": " + e.what());
+    }
+  };
+  parse("netc.class_names", [&](const json& j) { info.class_names = j.get<std::vector<std::string>>(); });
+  parse("netc.preprocess", [&](const json& j) { info.preprocess = preprocess_from_json(j); });
+  parse("netc.mean", [&](const json& j) { info.mean = j.get<std::vector<double>>(); });
+  parse("netc.std", [&](const json& j) { info.std = j.get<std::vector<double>>(); });
+  return info;
+}
+
+LoadReport load_weights(State& state, const SafetensorsFile& file, const LoadWeightsOptions& options) {
+  return load(state, file, options,
+              [](StateKind kind) { return kind == StateKind::parameter || kind == StateKind::buffer; });
+}
+
+TrainingProgress restore_training(State& state, const SafetensorsFile& file, const TrainingId& id) {
+  if (required(file, "netc.version") != kVersion)
+    malformed(file, "its version is " + required(file, "netc.version") + ", expected " + kVersion);
+  TrainingProgress progress;
+  progress.step = required_count(file, "netc.training.step");
+  progress.epoch_closed = required_count(file, "netc.training.epoch_closed") != 0;
+  progress.loss_sum = required_number(file, "netc.training.loss_sum");
+  progress.correct = required_number(file, "netc.training.correct");
+  if (file.metadata().count("netc.training.best"))
+    progress.best = required_number(file, "netc.training.best");
+  require_same(file, "recipe's fingerprint", required(file, "netc.training.recipe"), id.recipe);
+  require_same(file, "seed", required(file, "netc.training.seed"), std::to_string(id.seed));
+  require_same(file, "batch", required(file, "netc.training.batch"), std::to_string(id.batch));
+  require_same(file, "number of training samples", required(file, "netc.training.samples"),
+               std::to_string(id.samples));
+  require_same(file, "target", required(file, "netc.training.target"), id.target);
+  load(state, file, {}, [](StateKind kind) { return kind != StateKind::gradient; });
+  return progress;
+}
+
+}  // namespace netc

@@ -1,0 +1,90 @@
+// What a training leaves on the disk: a safetensors file with the state under its logical names and, in
+// the metadata, all that is needed to use the model (class names, preprocessing) and to go on training.
+//
+//   save_checkpoint("last.safetensors", state, model, &progress);
+//   SafetensorsFile file("last.safetensors");
+//   LoadReport report = load_weights(state, file);              // predict, eval, fine-tuning
+//   TrainingProgress p = restore_training(state, file, id);     // --resume: every byte as it was
+//
+// Metadata keys begin with "netc."; a file without them (another program's weights) loads as weights too.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/base/recipe.h"
+#include "runtime/data/safetensors.h"
+#include "runtime/state.h"
+
+namespace netc {
+
+// What belongs to a model besides its weights.
+struct ModelInfo {
+  std::string network;  // as the .net file says: "resnet20(classes = 10)"
+  std::vector<std::string> class_names;
+  std::vector<PreprocessSpec> preprocess;
+  std::vector<double> mean, std;  // of the normalisation that is in the graph, for people
+  bool operator==(const ModelInfo&) const = default;
+};
+
+// Which training a checkpoint belongs to. A resumed run gives the same bits only with all of it the same.
+struct TrainingId {
+  std::string recipe;  // recipe_fingerprint
+  std::string target;  // Program::target
+  int64_t samples = 0, batch = 0;
+  uint64_t seed = 0;
+};
+
+// Where a training stands. Sums are over the samples of the current epoch so far.
+struct TrainingProgress {
+  int64_t step = 0;          // steps done
+  bool epoch_closed = true;  // at an epoch's last step: it has been evaluated and logged
+  double loss_sum = 0;
+  double correct = 0;
+  std::optional<double> best;  // top-1 share on the test data, or minus the training loss without any
+};
+
+// A hash of everything in a recipe that changes a training's bits. Epochs count only where the schedule
+// depends on the end of the training, so that other trainings can be resumed for longer.
+std::string recipe_fingerprint(const Recipe& recipe);
+
+// Parameters and buffers; with `progress` also the optimizer's moments and the training's position.
+// The same state gives the same bytes. THROWS RuntimeError E0604.
+void save_checkpoint(const std::string& path, const State& state, const ModelInfo& model,
+                     const TrainingId* id = nullptr, const TrainingProgress* progress = nullptr);
+
+// From a file's metadata; empty fields where there is none. THROWS RuntimeError E0605 if it is malformed.
+ModelInfo read_model_info(const SafetensorsFile& file);
+
+struct TensorMismatch {
+  std::string path;
+  TensorType file, network;
+};
+
+// What loading did: paths of the network, except for `unexpected`, the file's own names.
+struct LoadReport {
+  std::vector<std::string> loaded, missing, excepted, unexpected;
+  std::vector<TensorMismatch> mismatched;
+};
+
+struct LoadWeightsOptions {
+  // The name in the file of the network's `path` (rule 15); empty: the same.
+  std::function<std::string(const std::string& path)> file_name;
+  // Whether `path` keeps its value (`except = ["fc.**"]`); empty: none does.
+  std::function<bool(const std::string& path)> except;
+};
+
+// Loads parameters and buffers, all or nothing. Tensors that only the file has are reported, not refused: a
+// network for inference lacks auxiliary heads and moments.
+// THROWS RuntimeError E0601 if any are missing or mismatched, with both shapes and a fix.
+LoadReport load_weights(State& state, const SafetensorsFile& file, const LoadWeightsOptions& options = {});
+
+// Restores parameters, buffers and moments, and says where the training stood.
+// THROWS RuntimeError E0601 if the state differs, E0605 if the file is no checkpoint of a training, E0606 if
+// it is one of another training.
+TrainingProgress restore_training(State& state, const SafetensorsFile& file, const TrainingId& id);
+
+}  // namespace netc

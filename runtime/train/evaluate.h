@@ -1,0 +1,35 @@
+// Loss and accuracy of a network over a data set, through the program's entry "eval".
+//
+// The last batch is padded and `valid_count` masks the padding out, so the result does not depend on the
+// batch size (rule 31).
+//
+//   EvalResult r = evaluate(context, *test, pool);   // r.loss, r.top1 and r.top5 are means over all samples
+#pragma once
+
+#include <atomic>
+#include <functional>
+
+#include "runtime/context.h"
+#include "runtime/data/dataset.h"
+
+namespace netc {
+
+struct EvalResult {
+  int64_t samples = 0;
+  double loss = 0;            // mean
+  double top1 = 0, top5 = 0;  // shares, 0..1
+  bool stopped = false;       // the rest is then meaningless
+};
+
+struct EvalOptions {
+  const std::atomic<bool>* stop = nullptr;  // asked before each batch
+  std::function<void(int64_t done, int64_t samples)> on_progress;
+};
+
+// The entry's inputs are "image" [N, C, H, W] and "label" i64 [N]; its outputs "loss_sum", "top1" and "top5",
+// sums over the valid samples.
+// THROWS RuntimeError E0710 if the data have another format than the network's input.
+EvalResult evaluate(Context& context, const Dataset& data, Executor& executor,
+                    const EvalOptions& options = {});
+
+}  // namespace netc

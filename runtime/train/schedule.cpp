@@ -1,0 +1,65 @@
+#include "runtime/train/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "compiler/base/error.h"
+
+namespace netc {
+namespace {
+
+// From `from` at share 0 to `to` at share 1, along half a cosine.
+double cosine_between(double from, double to, double share) {
+  return to + (from - to) / 2 * (1 + std::cos(std::numbers::pi * share));
+}
+
+double one_cycle(const ScheduleSpec& s, int64_t step, int64_t steps) {
+  const double t = static_cast<double>(step), last = static_cast<double>(steps) - 1;
+  const double top =
+      std::max(s.peak_at * static_cast<double>(steps) - 1, 0.0);  // trainings of a few steps start there
+  if (t < top) return cosine_between(s.peak * s.start_factor, s.peak, t / top);
+  return last > top ? cosine_between(s.peak, s.floor, (t - top) / (last - top)) : s.peak;
+}
+
+// How many whole periods lie before `step`. A period of 0 stands for one epoch.
+double decays(const Duration& every, int64_t step, const TrainingLength& length) {
+  int64_t period = every.count > 0 ? to_steps(every, length) : length.steps_per_epoch;
+  return static_cast<double>(step / std::max<int64_t>(period, 1));
+}
+
+}  // namespace
+
+int64_t to_steps(const Duration& duration, const TrainingLength& length) {
+  double steps = duration.count * (duration.in_epochs ? static_cast<double>(length.steps_per_epoch) : 1.0);
+  return static_cast<int64_t>(std::llround(std::clamp(steps, 0.0, 1e15)));
+}
+
+double learning_rate(const ScheduleSpec& s, int64_t step, const TrainingLength& length) {
+  const int64_t warmup = to_steps(s.warmup, length);
+  if (step < warmup) {
+    double share = static_cast<double>(step) / static_cast<double>(warmup);
+    return s.peak * (s.warmup_start + (1 - s.warmup_start) * share);
+  }
+  const int64_t after = step - warmup, left = std::max<int64_t>(length.steps() - warmup, 1);
+  switch (s.kind) {
+    case ScheduleSpec::Kind::constant:
+      return s.peak;
+    case ScheduleSpec::Kind::step:
+    case ScheduleSpec::Kind::exponential:
+      return s.peak * std::pow(s.gamma, decays(s.every, step, length));
+    case ScheduleSpec::Kind::multi_step: {
+      auto passed = std::count_if(s.at.begin(), s.at.end(), [&](const Duration& milestone) {
+        return to_steps(milestone, length) <= step;
+      });
+      return s.peak * std::pow(s.gamma, static_cast<double>(passed));
+    }
+    case ScheduleSpec::Kind::cosine:
+      return cosine_between(s.peak, s.floor, static_cast<double>(after) / static_cast<double>(left));
+    case ScheduleSpec::Kind::one_cycle:
+      return one_cycle(s, after, left);
+  }
+  throw InternalError("learning_rate: no such kind");
+}
+
+}  // namespace netc

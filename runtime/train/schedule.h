@@ -1,0 +1,36 @@
+// The learning rate of every step. One step is one update of the weights; steps count from 0.
+//
+//   float lr = learning_rate(recipe.schedule, step, {.steps_per_epoch = 390, .epochs = 30});
+//
+// With p = peak, t = step, and T = all steps of the training:
+//   constant     p
+//   step         p * gamma^floor(t / every)                          torch.optim.lr_scheduler.StepLR
+//   multi_step   p * gamma^(number of milestones <= t)               MultiStepLR
+//   exponential  p * gamma^floor(t / every)                          ExponentialLR, `every` being one epoch
+//   cosine       floor + (p - floor) * (1 + cos(pi * t / T)) / 2     CosineAnnealingLR, T_max = T
+//   one_cycle    cosine from start_factor * p to p at step peak_at * T - 1, then to floor at step T - 1
+//                                                                    OneCycleLR, anneal_strategy = "cos"
+// A warm-up of W steps comes first: p * (warmup_start + (1 - warmup_start) * t / W), as LinearLR. After
+// it, cosine and one_cycle span the steps that are left (t - W of T - W, as SequentialLR does); the
+// milestones of the others are positions in the whole training.
+#pragma once
+
+#include <cstdint>
+
+#include "compiler/base/recipe.h"
+
+namespace netc {
+
+struct TrainingLength {
+  int64_t steps_per_epoch = 1;
+  int64_t epochs = 1;
+  int64_t steps() const { return steps_per_epoch * epochs; }
+};
+
+// REQUIRES: 0 <= step < length.steps().
+double learning_rate(const ScheduleSpec& schedule, int64_t step, const TrainingLength& length);
+
+// A position as a number of steps, rounded to the nearest.
+int64_t to_steps(const Duration& duration, const TrainingLength& length);
+
+}  // namespace netc

@@ -1,0 +1,50 @@
+// The JSONL log of a training: one object a line, appended as it happens.
+//
+//   {"kind":"step","epoch":1,"step":50,"loss":2.31,"lr":0.1,"images_per_second":5120.3}
+//   {"kind":"epoch","epoch":1,"step":390,"train_loss":1.2,"train_accuracy":0.55,"test_loss":1.1,"top1":0.6,"top5":0.9,"seconds":41.3}
+//
+// A resumed training drops the lines that the killed one wrote after its last checkpoint, so the log
+// reads as if it had never been killed (times apart).
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace netc {
+
+struct StepRecord {
+  int64_t epoch = 0, step = 0;  // epochs and steps count from 1 here: the number done
+  double loss = 0, learning_rate = 0, images_per_second = 0;
+};
+
+struct EpochRecord {
+  int64_t epoch = 0, step = 0;
+  double train_loss = 0;
+  std::optional<double> train_accuracy, test_loss, top1, top5;
+  double seconds = 0;
+};
+
+class TrainLog {
+ public:
+  TrainLog() = default;  // writes nothing
+  // A new log; an existing file is replaced. THROWS RuntimeError E0604, as all members.
+  explicit TrainLog(const std::string& path);
+  // Goes on with an existing log: keeps lines of steps up to `step`, without that step's epoch line unless
+  // `epoch_closed`. A missing file is a new log; a file that is no log is refused, not cut.
+  TrainLog(const std::string& path, int64_t step, bool epoch_closed);
+  ~TrainLog();
+  TrainLog(TrainLog&& other) noexcept;
+  TrainLog& operator=(TrainLog&& other) noexcept;
+
+  void write(const StepRecord& record);
+  void write(const EpochRecord& record);
+
+ private:
+  void open(const std::string& path, bool truncate);
+  void write_line(std::string line);
+
+  std::string path_;
+  int descriptor_ = -1;
+};
+
+}  // namespace netc

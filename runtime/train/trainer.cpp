@@ -1,0 +1,254 @@
+#include "runtime/train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+#include "compiler/base/error.h"
+#include "runtime/train/augment.h"
+#include "runtime/train/batches.h"
+#include "runtime/train/entry_io.h"
+#include "runtime/train/schedule.h"
+#include "runtime/train/train_log.h"
+
+namespace netc {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+class Training {
+ public:
+  Training(Context& context, const TrainJob& job, const TrainOptions& options, Executor& executor)
+      : context_(context),
+        job_(job),
+        options_(options),
+        executor_(executor),
+        step_(context.program(), "step"),
+        batch_(step_.require_images(job.train)),
+        length_{job.train.count() / batch_, job.recipe.epochs},
+        id_{recipe_fingerprint(job.recipe), context.program().target, job.train.count(), batch_,
+            job.recipe.seed},
+        source_([this](int64_t number, Batch& batch) { fill(number, batch); }) {
+    if (length_.steps_per_epoch == 0)
+      throw RuntimeError("E0706",
+                         "the training data are " + std::to_string(job.train.count()) +
+                             " samples, less than one batch of " + std::to_string(batch_),
+                         "batch = " + std::to_string(job.train.count()));
+    const TensorType& image = step_.input("image").type;
+    image_size_ = {image.shape[2], image.shape[3]};
+    augmented_size(job.recipe.augment, image_size_);  // refuses crops that do not fit
+    NETC_CHECK(job.recipe.augment.empty() || step_.has_input("affine"),
+               "the recipe augments, the program does not");
+    open_files();
+  }
+
+  TrainResult run() {
+    // Each turn begins at a step boundary; all that it depends on is in the state and in progress_.
+    while (!stopped_) {
+      if (at_epoch_end() && !progress_.epoch_closed) close_epoch();
+      if (stopped_ || progress_.step >= length_.steps()) break;
+      run_epoch();
+    }
+    if (stopped_) save("last.safetensors");
+    result_.step = progress_.step;
+    result_.epochs = progress_.step / length_.steps_per_epoch;
+    result_.stopped = stopped_;
+    result_.best = progress_.best;
+    return std::move(result_);
+  }
+
+ private:
+  bool at_epoch_end() const { return progress_.step > 0 && progress_.step % length_.steps_per_epoch == 0; }
+
+  void open_files() {
+    if (!options_.resume.empty())
+      progress_ = restore_training(context_.state(), SafetensorsFile(options_.resume), id_);
+    if (!options_.log_path.empty())
+      log_ = options_.resume.empty() ? TrainLog(options_.log_path)
+                                     : TrainLog(options_.log_path, progress_.step, progress_.epoch_closed);
+    if (options_.checkpoint_folder.empty()) return;
+    std::error_code error;
+    std::filesystem::create_directories(options_.checkpoint_folder, error);
+    if (error)
+      throw RuntimeError("E0604", "cannot create " + options_.checkpoint_folder + ": " + error.message());
+    result_.last_path = path_of("last.safetensors");
+    result_.best_path = path_of("best.safetensors");
+  }
+
+  std::string path_of(const char* name) const {
+    return (std::filesystem::path(options_.checkpoint_folder) / name).string();
+  }
+
+  void save(const char* name) {
+    if (!options_.checkpoint_folder.empty())
+      save_checkpoint(path_of(name), context_.state(), job_.model, &id_, &progress_);
+  }
+
+  // Batch `number` of the whole training. Runs on the source's thread.
+  void fill(int64_t number, Batch& batch) {
+    const int64_t epoch = number / length_.steps_per_epoch, first = number % length_.steps_per_epoch * batch_;
+    if (epoch != order_epoch_) {
+      order_ = epoch_order(job_.train.count(), job_.recipe.seed, epoch);
+      order_epoch_ = epoch;
+    }
+    const int64_t image_bytes = job_.train.format().bytes();
+    batch.images.resize(static_cast<size_t>(batch_ * image_bytes));
+    batch.labels.resize(static_cast<size_t>(batch_));
+    batch.affine.resize(step_.has_input("affine") ? static_cast<size_t>(batch_) : 0);
+    for (int64_t i = 0; i < batch_; ++i) {
+      const int64_t sample = order_[static_cast<size_t>(first + i)];
+      job_.train.copy_image(sample, batch.images.data() + i * image_bytes);
+      batch.labels[static_cast<size_t>(i)] = job_.train.labels()[static_cast<size_t>(sample)];
+      if (!batch.affine.empty())
+        batch.affine[static_cast<size_t>(i)] =
+            draw_affine(job_.recipe.augment, image_size_, job_.recipe.seed, epoch, sample);
+    }
+  }
+
+  // Runs the epoch's steps that are left, or as many as there are before a stop.
+  void run_epoch() {
+    const int64_t epoch = progress_.step / length_.steps_per_epoch;
+    if (progress_.epoch_closed) progress_ = {progress_.step, false, 0, 0, progress_.best};
+    epoch_start_ = rate_start_ = Clock::now();
+    rate_steps_ = 0;
+    source_.start(progress_.step, (epoch + 1) * length_.steps_per_epoch - progress_.step);
+    while (const Batch* batch = source_.next()) {
+      run_step(epoch, *batch);
+      if (should_stop()) return;
+      bool due = options_.checkpoint_every > 0 && progress_.step % options_.checkpoint_every == 0;
+      if (due && !at_epoch_end()) save("last.safetensors");
+    }
+  }
+
+  bool should_stop() {
+    bool asked = options_.stop && options_.stop->load();
+    bool enough =
+        options_.max_steps > 0 && progress_.step >= options_.max_steps && progress_.step < length_.steps();
+    return stopped_ = asked || enough;
+  }
+
+  void run_step(int64_t epoch, const Batch& batch) {
+    const int64_t in_epoch = progress_.step % length_.steps_per_epoch;
+    RuntimeScalars scalars;
+    scalars.seed = static_cast<int64_t>(job_.recipe.seed);
+    scalars.step = progress_.step;
+    scalars.valid_count = batch_;
+    scalars.first_sample = in_epoch * batch_;
+    scalars.learning_rate = static_cast<float>(learning_rate(job_.recipe.schedule, progress_.step, length_));
+    step_.set_input("image", batch.images.data());
+    step_.set_input("label", batch.labels.data());
+    if (!batch.affine.empty()) step_.set_input("affine", batch.affine.data());
+    step_.run(context_, scalars, executor_);
+
+    const double loss = step_.scalar("loss");
+    ++progress_.step;
+    if (!std::isfinite(loss))
+      throw RuntimeError("E0804",
+                         std::string("the loss is ") + (std::isnan(loss) ? "nan" : "infinite") + " at step " +
+                             std::to_string(progress_.step) + " (epoch " + std::to_string(epoch + 1) +
+                             ", learning rate " + std::to_string(scalars.learning_rate) + ")",
+                         "a lower learning rate, or a warm-up");
+    progress_.loss_sum += loss * static_cast<double>(batch_);
+    if (step_.has_output("correct")) progress_.correct += step_.scalar("correct");
+    report_step(epoch, in_epoch + 1, loss, scalars.learning_rate);
+  }
+
+  void report_step(int64_t epoch, int64_t in_epoch, double loss, double rate) {
+    const double seconds = seconds_since(rate_start_);
+    ++rate_steps_;
+    if (seconds > 0) steps_per_second_ = static_cast<double>(rate_steps_) / seconds;
+    if (seconds > 5) {  // "lately"
+      rate_start_ = Clock::now();
+      rate_steps_ = 0;
+    }
+    const double images_per_second = steps_per_second_ * static_cast<double>(batch_);
+    if (options_.log_every > 0 && progress_.step % options_.log_every == 0)
+      log_.write(StepRecord{epoch + 1, progress_.step, loss, rate, images_per_second});
+    if (!options_.on_step) return;
+    StepReport report;
+    report.epoch = epoch + 1;
+    report.epochs = length_.epochs;
+    report.step = progress_.step;
+    report.steps = length_.steps();
+    report.epoch_step = in_epoch;
+    report.epoch_steps = length_.steps_per_epoch;
+    report.loss = loss;
+    report.epoch_loss = progress_.loss_sum / static_cast<double>(in_epoch * batch_);
+    report.learning_rate = rate;
+    report.images_per_second = images_per_second;
+    report.eta_seconds =
+        steps_per_second_ > 0 ? static_cast<double>(length_.steps() - progress_.step) / steps_per_second_ : 0;
+    options_.on_step(report);
+  }
+
+  // Evaluates, logs and saves what an epoch has come to. A stop during the evaluation leaves the epoch open.
+  void close_epoch() {
+    const auto samples = static_cast<double>(length_.steps_per_epoch * batch_);
+    EpochReport report;
+    report.epoch = progress_.step / length_.steps_per_epoch;
+    report.epochs = length_.epochs;
+    report.step = progress_.step;
+    report.train_loss = progress_.loss_sum / samples;
+    if (step_.has_output("correct")) report.train_accuracy = progress_.correct / samples;
+    if (job_.test) {
+      report.test = evaluate(context_, *job_.test, executor_, {options_.stop, options_.on_evaluate});
+      if (report.test->stopped) {
+        stopped_ = true;
+        return;
+      }
+      result_.test = report.test;
+    }
+    const double score = report.test ? report.test->top1 : -report.train_loss;
+    report.best = !progress_.best || score > *progress_.best;
+    if (report.best) progress_.best = score;
+    progress_.epoch_closed = true;
+    report.seconds = seconds_since(epoch_start_);
+    EpochRecord record{report.epoch, report.step, report.train_loss, report.train_accuracy, {},
+                       {},           {},          report.seconds};
+    if (report.test) {
+      record.test_loss = report.test->loss;
+      record.top1 = report.test->top1;
+      record.top5 = report.test->top5;
+    }
+    log_.write(record);
+    if (report.best) save("best.safetensors");
+    save("last.safetensors");
+    if (options_.on_epoch) options_.on_epoch(report);
+  }
+
+  Context& context_;
+  const TrainJob& job_;
+  const TrainOptions& options_;
+  Executor& executor_;
+  EntryIo step_;
+  int64_t batch_;
+  TrainingLength length_;
+  TrainingId id_;
+  ImageSize image_size_;
+  TrainLog log_;
+  TrainingProgress progress_;
+  TrainResult result_;
+  bool stopped_ = false;
+
+  Clock::time_point epoch_start_ = Clock::now(), rate_start_ = Clock::now();
+  int64_t rate_steps_ = 0;
+  double steps_per_second_ = 0;
+
+  // Used by the source's thread alone.
+  std::vector<int64_t> order_;
+  int64_t order_epoch_ = -1;
+  BatchSource source_;  // the last member: its thread uses the others
+};
+
+}  // namespace
+
+TrainResult train(Context& context, const TrainJob& job, const TrainOptions& options, Executor& executor) {
+  return Training(context, job, options, executor).run();
+}
+
+}  // namespace netc

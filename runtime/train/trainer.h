@@ -1,0 +1,83 @@
+// The training loop: epochs of shuffled, augmented batches through the program's entry "step", an evaluation
+// after each epoch, checkpoints, a log, and a clean stop.
+//
+//   TrainJob job{.recipe = recipe, .train = *train, .test = test.get(), .model = info};
+//   TrainOptions options{.checkpoint_folder = "runs/a", .log_path = "run.jsonl"};
+//   TrainResult result = train(context, job, options, pool);
+//
+// Guarantees: the bits of a training are a function of the program, the recipe with its seed, and the data,
+// not of threads or of interruptions. Whenever the process dies, the folder holds the last checkpoint
+// whole, and resuming from it ends in the same bytes as a run that was never interrupted. A training
+// whose loss is no longer finite ends with RuntimeError E0804 and leaves the checkpoints alone.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "compiler/base/recipe.h"
+#include "runtime/context.h"
+#include "runtime/data/dataset.h"
+#include "runtime/train/checkpoint.h"
+#include "runtime/train/evaluate.h"
+
+namespace netc {
+
+struct TrainJob {
+  const Recipe& recipe;
+  const Dataset& train;
+  const Dataset* test = nullptr;  // null: no evaluation, the best epoch is the one of least training loss
+  ModelInfo model;
+};
+
+// A report after a step.
+struct StepReport {
+  int64_t epoch = 0, epochs = 0;            // from 1
+  int64_t step = 0, steps = 0;              // done, of the whole training
+  int64_t epoch_step = 0, epoch_steps = 0;  // done, of this epoch
+  double loss = 0;                          // of this batch
+  double epoch_loss = 0;                    // mean of the epoch so far
+  double learning_rate = 0;
+  double images_per_second = 0;  // lately, evaluations apart
+  double eta_seconds = 0;        // of the whole training's steps
+};
+
+// A report after an epoch.
+struct EpochReport {
+  int64_t epoch = 0, epochs = 0, step = 0;
+  double train_loss = 0;
+  std::optional<double> train_accuracy;
+  std::optional<EvalResult> test;
+  bool best = false;
+  double seconds = 0;  // in this process, the evaluation included
+};
+
+struct TrainOptions {
+  std::string checkpoint_folder;  // for last.safetensors and best.safetensors; empty: none are written
+  int64_t checkpoint_every = 0;   // steps between checkpoints within an epoch; 0: only after each epoch
+  std::string resume;             // a checkpoint to go on from; empty: from the context's state
+  std::string log_path;           // empty: none
+  int64_t log_every = 50;         // steps
+  int64_t max_steps = 0;          // stop as by `stop` after so many steps of the whole training; 0: no bound
+  const std::atomic<bool>* stop = nullptr;  // asked after each step; true: save and return
+  std::function<void(const StepReport&)> on_step;
+  std::function<void(const EpochReport&)> on_epoch;
+  std::function<void(int64_t done, int64_t samples)> on_evaluate;
+};
+
+struct TrainResult {
+  int64_t step = 0, epochs = 0;  // done
+  bool stopped = false;
+  std::optional<EvalResult> test;  // of the last epoch that ended in this process
+  std::optional<double> best;      // top-1 share of the best epoch; without test data minus its training loss
+  std::string last_path, best_path;
+};
+
+// REQUIRES: the state is initialised, or options.resume is set. The entry's inputs are "image" [N, C, H, W],
+// "label" i64 [N] and, where the recipe augments, "affine" f32 [N, 2, 3]; its outputs "loss", the mean over
+// the batch, and optionally "correct", a count. THROWS RuntimeError: E0601 to E0606 (checkpoints), E0706 (too
+// few samples), E0710 (data of another format), E0804 (loss not finite).
+TrainResult train(Context& context, const TrainJob& job, const TrainOptions& options, Executor& executor);
+
+}  // namespace netc

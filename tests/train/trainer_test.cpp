@@ -1,0 +1,253 @@
+// The training loop over a model of plain C++ kernels: it learns, and interruptions of every kind leave no
+// trace in the bits of the result.
+#include "runtime/train/trainer.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <csignal>
+#include <regex>
+
+#include "runtime/initialize.h"
+#include "runtime/thread_pool.h"
+#include "tests/data/files.h"
+#include "tests/train/linear_model.h"
+
+namespace netc {
+namespace {
+
+Recipe make_recipe() {
+  Recipe r;
+  r.network = "linear()";
+  r.optimizer.momentum = 0.9;
+  r.schedule.kind = ScheduleSpec::Kind::cosine;
+  r.schedule.peak = 0.5;
+  r.schedule.warmup = {3, false};
+  r.augment = {{AugmentSpec::Kind::flip_horizontal, 0, 0, 0, 0}, {AugmentSpec::Kind::crop, 4, 4, 1, 0}};
+  r.batch = 8;
+  r.epochs = 4;
+  r.seed = 5;
+  return r;
+}
+
+// One process's part of a training: 43 samples are 5 steps an epoch, 20 in all.
+struct Session {
+  FakeExecutable executable = LinearModel::executable(8, 7);
+  Context context{executable};
+  Recipe recipe = make_recipe();
+  std::unique_ptr<Dataset> train_data = LinearModel::data(43, 1), test_data = LinearModel::data(30, 2);
+  TrainOptions options;
+
+  explicit Session(const std::string& folder, const std::string& resume = "") {
+    options.checkpoint_folder = folder;
+    options.log_path = folder + "/run.jsonl";
+    options.log_every = 2;
+    options.resume = resume;
+    std::filesystem::create_directories(folder);
+  }
+  TrainResult go(int threads = 1) {
+    ThreadPool pool(threads);
+    if (options.resume.empty()) initialize(context.state(), recipe.seed, pool);
+    return train(context, {recipe, *train_data, test_data.get(), {"linear()", {"a", "b", "c"}, {}, {}, {}}},
+                 options, pool);
+  }
+};
+
+// A log without what depends on the clock.
+std::string untimed(const std::string& path) {
+  return std::regex_replace(read_text(path), std::regex(",\"(images_per_second|seconds)\":[^,}]*"), "");
+}
+
+TEST(Trainer, LearnsAndReports) {
+  TemporaryFolder folder;
+  Session run(folder / "a");
+  run.recipe.epochs = 20;
+  run.recipe.augment.resize(1);  // a crop would move the row that tells the class
+  int64_t steps = 0;
+  std::vector<EpochReport> epochs;
+  run.options.on_step = [&](const StepReport& r) {
+    EXPECT_EQ(r.step, ++steps);
+    EXPECT_EQ(r.epoch_step, (steps - 1) % 5 + 1);
+    EXPECT_EQ(r.steps, 100);
+  };
+  run.options.on_epoch = [&](const EpochReport& r) { epochs.push_back(r); };
+  TrainResult result = run.go();
+  EXPECT_EQ(result.step, 100);
+  EXPECT_EQ(result.epochs, 20);
+  EXPECT_FALSE(result.stopped);
+  ASSERT_EQ(epochs.size(), 20u);
+  EXPECT_GT(epochs.back().test->top1, 0.9);
+  EXPECT_LT(epochs.back().train_loss, epochs.front().train_loss / 2);
+  EXPECT_EQ(*result.best, std::max_element(epochs.begin(), epochs.end(), [](const auto& a, const auto& b) {
+                            return a.test->top1 < b.test->top1;
+                          })->test->top1);
+  EXPECT_TRUE(
+      read_text(folder / "a/run.jsonl").starts_with("{\"kind\":\"step\",\"epoch\":1,\"step\":2,\"loss\":"));
+  SafetensorsFile best(folder / "a/best.safetensors");
+  EXPECT_EQ(read_model_info(best).class_names, (std::vector<std::string>{"a", "b", "c"}));
+}
+
+TEST(Trainer, EvaluationDoesNotDependOnTheBatch) {
+  std::unique_ptr<Dataset> data = LinearModel::data(30, 2);
+  ThreadPool pool(1);
+  for (int64_t batch : {1, 7, 30, 128}) {
+    FakeExecutable executable = LinearModel::executable(8, batch);
+    Context context(executable);
+    initialize(context.state(), 3, pool);
+    EvalResult result = evaluate(context, *data, pool);
+    EXPECT_EQ(result.samples, 30);
+    EXPECT_NEAR(result.loss, 1.1, 0.2);
+    static const EvalResult first = result;
+    EXPECT_NEAR(result.loss, first.loss, 1e-6);
+    EXPECT_EQ(result.top1, first.top1);
+    EXPECT_EQ(result.top5, 1);
+  }
+}
+
+TEST(Trainer, SameBitsAtAnyNumberOfThreads) {
+  TemporaryFolder folder;
+  Session(folder / "1").go(1);
+  for (int threads : {2, 3}) {
+    Session(folder / "n").go(threads);
+    EXPECT_EQ(read_text(folder / "n/last.safetensors"), read_text(folder / "1/last.safetensors"));
+  }
+}
+
+TEST(Trainer, StoppedAnywhereAndResumedItEndsInTheSameBytes) {
+  TemporaryFolder folder;
+  Session(folder / "whole").go();
+  const std::string last = read_text(folder / "whole/last.safetensors");
+  const std::string best = read_text(folder / "whole/best.safetensors");
+  const std::string log = untimed(folder / "whole/run.jsonl");
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 10 + 4);
+  for (int64_t stop = 1; stop < 20; ++stop) {
+    const std::string part = folder / "part" + std::to_string(stop);
+    Session first(part);
+    first.options.max_steps = stop;
+    TrainResult stopped = first.go();
+    EXPECT_TRUE(stopped.stopped);
+    EXPECT_EQ(stopped.step, stop);
+    Session second(part, part + "/last.safetensors");
+    TrainResult result = second.go();
+    EXPECT_EQ(result.step, 20);
+    EXPECT_EQ(read_text(part + "/last.safetensors"), last) << stop;
+    EXPECT_EQ(read_text(part + "/best.safetensors"), best) << stop;
+    EXPECT_EQ(untimed(part + "/run.jsonl"), log) << stop;
+  }
+}
+
+TEST(Trainer, StopsDuringAnEvaluation) {
+  TemporaryFolder folder;
+  Session(folder / "whole").go();
+  Session first(folder / "part");
+  std::atomic<bool> stop{false};
+  first.options.stop = &stop;
+  first.options.on_evaluate = [&](int64_t, int64_t) { stop = true; };
+  TrainResult stopped = first.go();
+  EXPECT_TRUE(stopped.stopped);
+  EXPECT_EQ(stopped.step, 5);
+  Session(folder / "part", folder / "part/last.safetensors").go();
+  EXPECT_EQ(read_text(folder / "part/last.safetensors"), read_text(folder / "whole/last.safetensors"));
+  EXPECT_EQ(untimed(folder / "part/run.jsonl"), untimed(folder / "whole/run.jsonl"));
+}
+
+// A child process trains with checkpoints every three steps and is killed at some moment; another one
+// resumes from the last checkpoint, and so on. The end is that of an uninterrupted run.
+TEST(Trainer, SigkillLeavesNoTrace) {
+  TemporaryFolder folder;
+  Session(folder / "whole").go();
+  const std::string part = folder / "part", checkpoint = part + "/last.safetensors";
+  bool ended = false;
+  int kills = 0;
+  for (int round = 0; !ended && round < 200; ++round) {
+    pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      Session run(part, std::filesystem::exists(checkpoint) ? checkpoint : "");
+      run.options.checkpoint_every = 3;
+      run.options.on_step = [](const StepReport&) { usleep(1500); };
+      run.go();
+      _exit(0);
+    }
+    usleep(static_cast<useconds_t>(6000 + round % 13 * 900));
+    kill(child, SIGKILL);
+    int status = 0;
+    waitpid(child, &status, 0);
+    ended = WIFEXITED(status);
+    kills += !ended;
+    ASSERT_TRUE(!ended || WEXITSTATUS(status) == 0);
+    if (std::filesystem::exists(checkpoint)) SafetensorsFile{checkpoint};  // always whole
+  }
+  if (!ended) Session(part, checkpoint).go();
+  EXPECT_GE(kills, 1);
+  EXPECT_EQ(read_text(checkpoint), read_text(folder / "whole/last.safetensors"));
+  EXPECT_EQ(read_text(part + "/best.safetensors"), read_text(folder / "whole/best.safetensors"));
+  EXPECT_EQ(untimed(part + "/run.jsonl"), untimed(folder / "whole/run.jsonl"));
+}
+
+TEST(Trainer, LossThatIsNotFinite) {
+  TemporaryFolder folder;
+  Session run(folder / "a");
+  run.recipe.schedule = {};
+  run.recipe.schedule.peak = 1e30;
+  EXPECT_EQ(error_of(folder, [&] { run.go(); }).substr(0, 40), "E0804 the loss is nan at step 2 (epoch 1");
+  EXPECT_FALSE(std::filesystem::exists(folder / "a/last.safetensors"));
+}
+
+TEST(Trainer, RefusesWhatCannotWork) {
+  TemporaryFolder folder;
+  Session few(folder / "few");
+  few.train_data = LinearModel::data(5, 1);
+  EXPECT_EQ(error_of(folder, [&] { few.go(); }),
+            "E0706 the training data are 5 samples, less than one batch of 8 | fix: batch = 5");
+  Session other(folder / "other");
+  other.train_data =
+      make_dataset({DType::u8, 1, 2, 2}, std::vector<std::byte>(40), std::vector<int64_t>(10), {});
+  EXPECT_EQ(error_of(folder, [&] { other.go(); }),
+            "E0710 the data are images u8[1, 2, 2], the network takes u8[1, 4, 4] | fix: preprocess = "
+            "[resize(...), "
+            "center_crop(...)], or another `input`");
+  Session crop(folder / "crop");
+  crop.recipe.augment = {{AugmentSpec::Kind::crop, 7, 4, 1, 0}};
+  EXPECT_EQ(error_of(folder, [&] { crop.go(); }), "E0710 crop(7x4, pad = 1) exceeds its padded image of 6x6");
+}
+
+TEST(Trainer, RefusesToResumeAnotherTraining) {
+  TemporaryFolder folder;
+  Session first(folder / "a");
+  first.options.max_steps = 7;
+  first.go();
+  const std::string checkpoint = folder / "a/last.safetensors";
+  auto error = [&](auto change) {
+    Session run(folder / "b", checkpoint);
+    change(run);
+    return error_of(folder, [&] { run.go(); });
+  };
+  EXPECT_EQ(error([](Session& r) { r.recipe.seed = 6; }),
+            "E0606 a/last.safetensors cannot be resumed: its seed is 5, this run's is 6 | fix: the same "
+            "recipe, data, "
+            "seed and machine type; or start afresh from its weights");
+  EXPECT_TRUE(error([](Session& r) {
+                r.recipe.optimizer.weight_decay = 1;
+              }).starts_with("E0606 a/last.safetensors cannot be resumed: its recipe's fingerprint is "));
+  EXPECT_TRUE(
+      error([](Session& r) { r.recipe.epochs = 5; }).starts_with("E0606"));  // cosine: it depends on the end
+  EXPECT_TRUE(error([](Session& r) { r.train_data = LinearModel::data(44, 1); }).starts_with("E0606"));
+  EXPECT_EQ(error([&](Session& r) { r.options.resume = folder.write("w", "junk"); }),
+            "E0603 w is not a valid safetensors file: it has 4 bytes, the size of the header alone takes 8");
+}
+
+TEST(Trainer, RefusesToCutAFileThatIsNoLog) {
+  TemporaryFolder folder;
+  Session first(folder / "a");
+  first.options.max_steps = 7;
+  first.go();
+  Session second(folder / "a", folder / "a/last.safetensors");
+  second.options.log_path = folder.write("notes.txt", "buy milk\n");
+  EXPECT_EQ(error_of(folder, [&] { second.go(); }), "E0605 notes.txt is no log of a training: see offset 0");
+  EXPECT_EQ(read_text(folder / "notes.txt"), "buy milk\n");
+}
+
+}  // namespace
+}  // namespace netc
