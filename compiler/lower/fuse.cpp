@@ -316,18 +316,27 @@ class Fuser {
     return false;
   }
 
+  // The number of an equal reduction, or of a new one.
+  static int add_reduction(LoopNest& nest, Reduction reduction) {
+    for (size_t i = 0; i < nest.reductions.size(); ++i)
+      if (nest.reductions[i].kind == reduction.kind && nest.reductions[i].body == reduction.body)
+        return static_cast<int>(i);
+    nest.reductions.push_back(reduction);
+    return static_cast<int>(nest.reductions.size()) - 1;
+  }
+
   void join_reduction(int32_t index, NodeId id, const FlatNest& flat, std::string reason) {
     FusedKernel& k = kernel(index);
     Dag& dag = k.nest.dag;
-    auto first = static_cast<int64_t>(k.nest.reductions.size());
+    std::vector<int> numbers;  // of the node's reductions in the kernel
     Dag::Substitution substitution;
     substitution.load = [&](const Expr& load, const std::vector<ExprId>& indices, ExprId guard) {
       int number = operand(k, flat.operands[static_cast<size_t>(load.integer)]);
       return load.kind == ExprKind::index_load ? dag.index_load(number, indices) : dag.load(number, indices, guard);
     };
-    substitution.reduced = [&](int64_t number) { return dag.reduced(static_cast<int>(first + number)); };
+    substitution.reduced = [&](int64_t number) { return dag.reduced(numbers.at(static_cast<size_t>(number))); };
     for (const Reduction& r : flat.nest.reductions)
-      k.nest.reductions.push_back({r.kind, dag.import(flat.nest.dag, r.body, substitution)});
+      numbers.push_back(add_reduction(k.nest, {r.kind, dag.import(flat.nest.dag, r.body, substitution)}));
     const Node& node = graph_.node(id);
     for (const Store& store : flat.nest.stores)
       set_computed(node.outputs[static_cast<size_t>(store.output)], index,

@@ -43,11 +43,20 @@ Schedule check(const Graph& graph, uint64_t seed = 1) {
 }
 
 TEST(Schedule, ComputesNetworks) {
-  for (const Graph& graph : {mlp(4), small_cnn(3), inception_network(2)}) check(graph);
+  for (const Graph& graph : {mlp(4), small_cnn(3), residual_network(2), inception_network(2)}) check(graph);
 }
 
 TEST(Schedule, ComputesGradients) {
-  for (const Graph& graph : {mlp(4), small_cnn(3), inception_network(2)}) check(differentiate(graph, "loss"));
+  for (const Graph& graph : {mlp(4), small_cnn(3), residual_network(2), inception_network(2)}) check(differentiate(graph, "loss"));
+}
+
+TEST(Schedule, ComputesRandomNetworks) {
+  for (uint64_t seed = 0; seed < 60 && !HasFailure(); ++seed) {
+    SCOPED_TRACE(seed);
+    Graph graph = random_network(seed);
+    check(graph, seed);
+    check(differentiate(graph, "loss"), seed);
+  }
 }
 
 }  // namespace

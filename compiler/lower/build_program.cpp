@@ -1,0 +1,104 @@
+#include "compiler/lower/build_program.h"
+
+#include <map>
+
+#include "compiler/base/error.h"
+#include "compiler/ir/op_def.h"
+
+namespace netc {
+namespace {
+
+constexpr size_t kSymbolLength = 64;
+
+class ProgramBuilder {
+ public:
+  ProgramBuilder(const StateLayout& state, const Target& target, const SourceMap* sources)
+      : state_(state), target_(target), sources_(sources) {
+    plan_.program.state = state.slots;
+    plan_.program.state_bytes = state.bytes;
+  }
+
+  ProgramPlan run(const std::vector<EntrySpec>& entries) {
+    for (const EntrySpec& spec : entries) {
+      EntryPoint entry;
+      entry.name = spec.name;
+      for (const Graph* graph : spec.graphs) append(entry, lowered(graph));
+      plan_.program.entries.push_back(std::move(entry));
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  const LoweredGraph& lowered(const Graph* graph) {
+    for (const LoweredGraph& known : plan_.graphs)
+      if (known.graph == graph) return known;
+    LoweredGraph result{graph, make_schedule(*graph, target_, sources_), {}};
+    result.memory = plan_memory(result.schedule);
+    plan_.graphs.push_back(std::move(result));
+    return plan_.graphs.back();
+  }
+
+  void append(EntryPoint& entry, const LoweredGraph& part) {
+    const Schedule& schedule = part.schedule;
+    const int64_t arena = entry.arena_bytes;  // behind earlier parts, whose outputs must survive this one
+    auto resolve = [&](const BufferView& view) {
+      const Buffer& buffer = schedule.buffers[static_cast<size_t>(view.buffer)];
+      if (buffer.state < 0)
+        return BufferRef{Space::arena, arena + part.memory.offsets[static_cast<size_t>(view.buffer)] + view.offset};
+      const StateVariable& variable = schedule.states[static_cast<size_t>(buffer.state)];
+      return BufferRef{Space::state, state_.offset_of(variable.path) + view.offset};
+    };
+    for (const ScheduleSlot& input : schedule.inputs) entry.inputs.push_back({input.name, input.type, resolve(input.view)});
+    for (const ScheduleSlot& output : schedule.outputs)
+      entry.outputs.push_back({output.name, output.type, resolve(output.view)});
+    for (const ScheduledKernel& kernel : schedule.kernels) {
+      Launch launch;
+      launch.kernel = kernel_number(*part.graph, kernel);
+      for (const BufferView& view : kernel.operands) launch.operands.push_back(resolve(view));
+      launch.tasks = task_grid(kernel.body, target_).tasks();
+      launch.label = kernel.label;
+      launch.flops = kernel.flops;
+      launch.bytes = kernel.bytes;
+      entry.launches.push_back(std::move(launch));
+    }
+    entry.arena_bytes += part.memory.arena_bytes;
+  }
+
+  int32_t kernel_number(const Graph& graph, const ScheduledKernel& kernel) {
+    auto number = static_cast<int32_t>(plan_.kernels.bodies.size());
+    auto [known, is_new] = numbers_.try_emplace(identity(kernel.body), number);
+    if (!is_new) return known->second;
+    KernelInfo info;
+    info.symbol = symbol_of(graph, kernel, number);
+    for (const KernelOperand& operand : kernel.body.operands) info.operand_spaces.push_back(operand.space);
+    plan_.kernels.bodies.push_back(kernel.body);
+    plan_.kernels.names.push_back(info.symbol);
+    plan_.program.kernels.push_back(std::move(info));
+    return number;
+  }
+
+  // "netc_7_correlation_add_relu": unique by its number, readable in a profile.
+  static std::string symbol_of(const Graph& graph, const ScheduledKernel& kernel, int32_t number) {
+    std::string symbol = "netc_" + std::to_string(number);
+    for (NodeId node : kernel.nodes) {
+      const std::string& name = graph.node(node).op->name;
+      if (symbol.size() + name.size() < kSymbolLength) symbol += "_" + name;
+    }
+    return symbol;
+  }
+
+  const StateLayout& state_;
+  const Target& target_;
+  const SourceMap* sources_;
+  ProgramPlan plan_;
+  std::map<std::string, int32_t> numbers_;  // by identity
+};
+
+}  // namespace
+
+ProgramPlan build_program(const std::vector<EntrySpec>& entries, const StateLayout& state, const Target& target,
+                          const SourceMap* sources) {
+  return ProgramBuilder(state, target, sources).run(entries);
+}
+
+}  // namespace netc

@@ -1,0 +1,50 @@
+// Assembles a Program without its code: entry points over one State, each with its launches, and the
+// distinct kernels that a backend compiles for them.
+//
+//   StateLayout state = lay_out_state({&grad, &eval}, &recipe.optimizer);
+//   Graph apply = make_update(recipe.optimizer, state.slab_elements);
+//   ProgramPlan plan = build_program({{"eval", {&eval}}, {"grad", {&grad}}, {"apply", {&apply}}, {"step", {&grad, &apply}}},
+//                                    state, target, &sources);
+//   plan.program.objects = compile_kernels(plan.kernels …);       // the backend; sets scratch_bytes too
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compiler/base/program.h"
+#include "compiler/lower/memory_plan.h"
+#include "compiler/lower/schedule.h"
+#include "compiler/lower/state_layout.h"
+
+namespace netc {
+
+// An entry point: graphs that run one after the other, each after the passes of pipeline.h.
+struct EntrySpec {
+  std::string name;
+  std::vector<const Graph*> graphs;
+};
+
+// What the backend compiles; kernel i of the Program is bodies[i], under the symbol names[i].
+struct KernelSet {
+  std::vector<KernelBody> bodies;
+  std::vector<std::string> names;
+};
+
+// One graph's way through lowering, kept for `netc explain` and `netc emit`.
+struct LoweredGraph {
+  const Graph* graph = nullptr;
+  Schedule schedule;
+  MemoryPlan memory;
+};
+
+struct ProgramPlan {
+  Program program;  // without objects, scratch_bytes and target
+  KernelSet kernels;
+  std::vector<LoweredGraph> graphs;  // distinct ones, in order of first use
+};
+
+// Equal bodies (identity()) become one kernel. REQUIRES: every state of the graphs is in `state`.
+ProgramPlan build_program(const std::vector<EntrySpec>& entries, const StateLayout& state, const Target& target,
+                          const SourceMap* sources = nullptr);
+
+}  // namespace netc

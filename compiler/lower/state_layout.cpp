@@ -1,0 +1,95 @@
+#include "compiler/lower/state_layout.h"
+
+#include <algorithm>
+
+#include "compiler/base/error.h"
+#include "compiler/passes/update.h"
+
+namespace netc {
+namespace {
+
+constexpr int64_t kSlotAlignment = 64;
+
+int64_t aligned(int64_t bytes) { return ceil_div(bytes, kSlotAlignment) * kSlotAlignment; }
+
+class Layout {
+ public:
+  explicit Layout(const std::vector<const Graph*>& graphs) {
+    for (const Graph* graph : graphs)
+      for (const StateVariable& state : graph->states) collect(state);
+  }
+
+  StateLayout run(const OptimizerSpec* optimizer) {
+    order_parameters();
+    add_slab(kParameterSlab, "", StateKind::parameter);
+    if (!gradients_.empty()) add_slab(kGradientSlab, "gradient/", StateKind::gradient);
+    if (optimizer)
+      for (const std::string& name : moment_names(*optimizer)) add_slab("slab/" + name, name + "/", StateKind::moment);
+    for (const StateVariable& buffer : buffers_) add_slot(buffer);
+    return std::move(layout_);
+  }
+
+ private:
+  void collect(const StateVariable& state) {
+    auto [known, is_new] = types_.try_emplace(state.path, state.type);
+    NETC_CHECK(known->second == state.type, "two graphs disagree on the type of " + state.path);
+    if (!is_new || state.path.compare(0, 5, "slab/") == 0) return;
+    switch (state.kind) {
+      case StateKind::parameter:
+        NETC_CHECK(state.type.dtype == DType::f32, "parameter " + state.path + " is not f32");
+        parameters_.push_back(state);
+        break;
+      case StateKind::gradient: gradients_.push_back(state.path.substr(std::string("gradient/").size())); break;
+      case StateKind::buffer: buffers_.push_back(state); break;
+      case StateKind::moment: throw InternalError("moments belong to the optimizer: " + state.path);
+    }
+  }
+
+  void order_parameters() {
+    std::map<std::string, size_t> rank;
+    for (size_t i = 0; i < gradients_.size(); ++i) rank.emplace(gradients_[i], i);
+    auto rank_of = [&](const StateVariable& state) {
+      auto found = rank.find(state.path);
+      return found == rank.end() ? gradients_.size() : found->second;
+    };
+    std::stable_sort(parameters_.begin(), parameters_.end(),
+                     [&](const StateVariable& a, const StateVariable& b) { return rank_of(a) < rank_of(b); });
+  }
+
+  void add_slab(const std::string& name, const std::string& prefix, StateKind kind) {
+    int64_t begin = layout_.bytes;
+    layout_.offsets[name] = begin;
+    for (StateVariable state : parameters_) {
+      if (kind != StateKind::parameter) state.init = {};
+      state.path = prefix + state.path;
+      state.kind = kind;
+      add_slot(state);
+    }
+    layout_.slab_elements = (layout_.bytes - begin) / size_of(DType::f32);
+  }
+
+  void add_slot(const StateVariable& state) {
+    layout_.offsets[state.path] = layout_.bytes;
+    layout_.slots.push_back({state.path, state.type, state.kind, state.init, layout_.bytes});
+    layout_.bytes += aligned(state.type.bytes());
+  }
+
+  std::map<std::string, TensorType> types_;
+  std::vector<StateVariable> parameters_, buffers_;
+  std::vector<std::string> gradients_;  // paths of their parameters, in order
+  StateLayout layout_;
+};
+
+}  // namespace
+
+int64_t StateLayout::offset_of(const std::string& path) const {
+  auto found = offsets.find(path);
+  NETC_CHECK(found != offsets.end(), "no state variable " + path);
+  return found->second;
+}
+
+StateLayout lay_out_state(const std::vector<const Graph*>& graphs, const OptimizerSpec* optimizer) {
+  return Layout(graphs).run(optimizer);
+}
+
+}  // namespace netc
