@@ -78,7 +78,7 @@ Ints axes(const OpCall& call) {
   std::sort(axes.begin(), axes.end());
   require_argument(!axes.empty(), "`axes` must name at least one axis", "axes");
   require_argument(axes.front() >= 0 && axes.back() < rank,
-                   "`axes` must be from 0 to " + std::to_string(rank - 1), "axes");
+                   "`axes` names an axis that " + per_sample(call.inputs[0].shape) + " does not have", "axes");
   require_argument(std::adjacent_find(axes.begin(), axes.end()) == axes.end(), "`axes` names an axis twice", "axes");
   return axes;
 }

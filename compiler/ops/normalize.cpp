@@ -67,19 +67,20 @@ OpDef softmax_row(const char* name, const char* doc, decltype(OpDef::decompose) 
 
 // ---- layer norm
 
-// x's last axes, all of which are normalised.
-Ints normalised_axes(size_t rank, int64_t count) {
+// x's last axes, of which gamma says how many.
+Ints normalised_axes(Builder& b, size_t rank, ValueId gamma) {
   Ints axes;
-  for (size_t i = rank - static_cast<size_t>(count); i < rank; ++i) axes.push_back(static_cast<int64_t>(i));
+  for (size_t i = rank - b.type(gamma).shape.size(); i < rank; ++i) axes.push_back(static_cast<int64_t>(i));
   return axes;
 }
 
 std::vector<TensorType> infer_layer_norm(const OpCall& call) {
   check::floating(call, 0);
   check::at_least_rank(call, 0, 2, "a tensor with axes");
-  const Shape& x = call.inputs[0].shape;
-  int64_t count = check::integer_between(call, "axes", 1, static_cast<int64_t>(x.size()) - 1);
-  Shape normalised(x.end() - count, x.end());
+  const Shape &x = call.inputs[0].shape, &gamma = call.inputs[1].shape;
+  if (gamma.empty() || gamma.size() >= x.size())
+    throw OpError("E0205", "takes parameters of its last axes, got " + to_string(gamma));
+  Shape normalised(x.end() - static_cast<std::ptrdiff_t>(gamma.size()), x.end());
   for (size_t i : {1, 2}) {
     check::same_dtype(call, 0, i);
     check::shape(call, i, normalised, i == 1 ? "gamma" : "beta");
@@ -109,7 +110,7 @@ Normalised normalise(Builder& b, ValueId x, const Ints& axes, double epsilon) {
 
 Values decompose_layer_norm(Builder& b, const Attrs& attrs, const Values& inputs) {
   size_t rank = b.type(inputs[0]).shape.size();
-  Normalised n = normalise(b, inputs[0], normalised_axes(rank, attrs.integer("axes")), attrs.real("epsilon"));
+  Normalised n = normalise(b, inputs[0], normalised_axes(b, rank, inputs[1]), attrs.real("epsilon"));
   return {build::add(b, build::mul(b, n.x, with_rank(b, inputs[1], rank)), with_rank(b, inputs[2], rank))};
 }
 
@@ -117,7 +118,7 @@ Values decompose_layer_norm(Builder& b, const Attrs& attrs, const Values& inputs
 Values vjp_layer_norm(Builder& b, const VjpCall& call) {
   ValueId x = call.inputs[0], dy = call.output_gradients[0];
   size_t rank = b.type(x).shape.size();
-  Ints axes = normalised_axes(rank, call.attrs.integer("axes")), others = build::axes_except(rank, axes);
+  Ints axes = normalised_axes(b, rank, call.inputs[1]), others = build::axes_except(rank, axes);
   Normalised n = normalise(b, x, axes, call.attrs.real("epsilon"));
   ValueId g = build::mul(b, dy, with_rank(b, call.inputs[1], rank));
   ValueId projection = build::reduce_mean(b, build::mul(b, g, n.x), axes, true);
@@ -129,10 +130,10 @@ Values vjp_layer_norm(Builder& b, const VjpCall& call) {
 OpDef layer_norm_row() {
   OpDef def;
   def.name = "layer_norm";
-  def.doc = "y = gamma * (x - mean) / sqrt(variance + epsilon) + beta over the last axes of a sample (Ba et al. 2016).";
+  def.doc = "y = gamma * (x - mean) / sqrt(variance + epsilon) + beta over the last axes of a sample, as many as gamma has (Ba et al. 2016).";
   def.inputs = {{"x", "x: [N, ...]"}, {"gamma", "gamma: of the last axes"}, {"beta", "beta: of the last axes"}};
   def.outputs = {"y"};
-  def.attrs = {real_attr("epsilon", "added to the variance", 1e-5), integer_attr("axes", "how many last axes", 1)};
+  def.attrs = {real_attr("epsilon", "added to the variance", 1e-5)};
   def.infer = infer_layer_norm;
   def.vjp = vjp_layer_norm;
   def.decompose = decompose_layer_norm;
@@ -140,7 +141,7 @@ OpDef layer_norm_row() {
     return std::vector<OpSample>{
         {"vector", {reals({4, 7}), reals({7}, 0.5, 1.5), reals({7})}, {}},
         {"last", {reals({2, 3, 5}), reals({5}, 0.5, 1.5), reals({5})}, {{"epsilon", 1e-3}}},
-        {"image", {reals({2, 3, 2, 4}), reals({3, 2, 4}, 0.5, 1.5), reals({3, 2, 4})}, {{"axes", int64_t{3}}}}};
+        {"image", {reals({2, 3, 2, 4}), reals({3, 2, 4}, 0.5, 1.5), reals({3, 2, 4})}, {}}};
   };
   return def;
 }
