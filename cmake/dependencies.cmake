@@ -15,8 +15,8 @@ target_link_libraries(netc_data_libraries INTERFACE ZLIB::ZLIB LibLZMA::LibLZMA 
 
 # LLVM: only the X86 JIT, linked statically; its symbols never leave a product (cmake/products.cmake).
 find_package(LLVM 19.1 REQUIRED CONFIG HINTS /usr/lib/llvm-19/lib/cmake/llvm)
-llvm_map_components_to_libnames(NETC_LLVM_LIBRARIES core support orcjit passes x86 x86codegen x86asmparser x86desc x86info
-                                asmparser mcjit)
+llvm_map_components_to_libnames(NETC_LLVM_LIBRARIES core support orcjit passes X86CodeGen X86AsmParser X86Desc X86Info
+                                asmparser)
 add_library(netc_llvm INTERFACE)
 target_include_directories(netc_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
 target_link_libraries(netc_llvm INTERFACE ${NETC_LLVM_LIBRARIES})

@@ -1,0 +1,324 @@
+#include "compiler/backend/cpu/nest_emitter.h"
+
+#include <limits>
+
+#include "compiler/backend/cpu/vector_math.h"
+#include "compiler/base/error.h"
+
+namespace netc {
+
+using llvm::Type;
+using llvm::Value;
+
+namespace {
+
+// Additions per f32 lane before the lane goes to f64.
+constexpr int64_t kLongestF32Sum = 512;
+constexpr int64_t kNoPosition = std::numeric_limits<int32_t>::max();
+
+class NestEmitter {
+ public:
+  NestEmitter(LaneBuilder& builder, const KernelBody& body, const TaskGrid& grid, const TaskBlock& block,
+              const KernelPointers& pointers, const Target& target)
+      : b_(builder), body_(body), nest_(body.nest), block_(block), analysis_(body),
+        merged_(merge_axes(body, analysis_, grid.block)), block_extents_(body.nest.extents),
+        choice_(choose_vector_axis(body, analysis_, merged_, grid.block, target)),
+        expressions_(builder, body, analysis_, pointers, merged_, choice_.axis, choice_.width) {
+    for (size_t a = 0; a < grid.block.size(); ++a) block_extents_[a] = grid.block[a];
+    kept_ = body.partials.empty() ? -1 : body.partials[0].kept;
+    order_loops();
+  }
+
+  void emit() {
+    if (kept_ < 0) {
+      loops(0, {});
+    } else if (parallel_.empty() || parallel_[0] != kept_) {
+      sum_partials(0);
+    } else {
+      run(kept_, {}, [&](const Carried&) {
+        sum_partials(1);
+        return Carried{};
+      });
+    }
+  }
+
+ private:
+  bool vector_is_reduced() const { return choice_.axis >= nest_.parallel; }
+  Type* f32() const { return expressions_.lane_type(b_.getFloatTy()); }
+  Type* f64() const { return expressions_.lane_type(b_.getDoubleTy()); }
+
+  // Outermost first: the kept axis of partial sums, the others in order, the vector axis last.
+  void order_loops() {
+    auto is_loop = [&](int axis) {
+      return nest_.extents[static_cast<size_t>(axis)] > 1 && merged_[static_cast<size_t>(axis)] < 0;
+    };
+    if (kept_ >= 0 && is_loop(kept_)) parallel_.push_back(kept_);
+    for (int a = 0; a < static_cast<int>(nest_.extents.size()); ++a)
+      if (is_loop(a) && a != choice_.axis && a != kept_) (a < nest_.parallel ? parallel_ : reduced_).push_back(a);
+    if (choice_.axis >= 0 && choice_.axis != kept_) (vector_is_reduced() ? reduced_ : parallel_).push_back(choice_.axis);
+  }
+
+  // [begin, end) of a loop, with the axes that are merged into it.
+  std::pair<Value*, Value*> range(int axis) {
+    if (axis >= nest_.parallel) return {b_.i64(0), b_.i64(merged_extent(axis, merged_, nest_.extents))};
+    Value *begin = block_.begin[static_cast<size_t>(axis)], *end = block_.end[static_cast<size_t>(axis)];
+    int64_t inner = nest_.extents[static_cast<size_t>(axis)];
+    int last = axis;
+    for (int outer = axis - 1; outer >= 0; --outer) {
+      if (merged_[static_cast<size_t>(outer)] != last) continue;
+      begin = b_.CreateMul(block_.begin[static_cast<size_t>(outer)], b_.i64(inner));
+      end = b_.CreateMul(block_.end[static_cast<size_t>(outer)], b_.i64(inner));
+      inner *= nest_.extents[static_cast<size_t>(outer)];
+      last = outer;
+    }
+    return {begin, end};
+  }
+
+  // body(carried) at every point of the axis, in vectors if it is the vector axis.
+  Carried run(int axis, Carried carried, const std::function<Carried(const Carried&)>& body) {
+    auto [begin, end] = range(axis);
+    return run(axis, begin, end, merged_extent(axis, merged_, block_extents_), merged_extent(axis, merged_, nest_.extents),
+               std::move(carried), body);
+  }
+
+  // `longest`: of this loop; `total`: of the axis, whose last piece may be shorter.
+  Carried run(int axis, Value* begin, Value* end, int64_t longest, int64_t total, Carried carried,
+              const std::function<Carried(const Carried&)>& body) {
+    if (axis != choice_.axis || choice_.width == 1)
+      return b_.loop(begin, end, 1, std::move(carried), true, [&](Value* i, const Carried& c) {
+        expressions_.set_axis(axis, i);
+        return body(c);
+      });
+    const int64_t width = choice_.width;
+    const bool tail = longest % width != 0 || total % width != 0;
+    Value* full_end = end;
+    if (tail) full_end = b_.CreateAdd(begin, b_.CreateAnd(b_.CreateSub(end, begin), b_.i64(-width)));
+    if (longest >= width)
+      carried = b_.loop(begin, full_end, width, std::move(carried), !tail || (longest == total && total >= width),
+                        [&](Value* i, const Carried& c) {
+                          expressions_.set_axis(axis, i);
+                          expressions_.set_mask(nullptr);
+                          return body(c);
+                        });
+    if (!tail) return carried;
+    Value* rest = b_.CreateSub(end, full_end);
+    return b_.when(b_.CreateICmpSGT(rest, b_.i64(0)), std::move(carried), [&](const Carried& c) {
+      Type* i32 = expressions_.lane_type(b_.getInt32Ty());
+      expressions_.set_axis(axis, full_end);
+      expressions_.set_mask(b_.CreateICmpULT(b_.iota(i32), b_.splat(b_.CreateTrunc(rest, b_.getInt32Ty()), choice_.width)));
+      Carried result = body(c);
+      expressions_.set_mask(nullptr);
+      return result;
+    });
+  }
+
+  // The parallel loops from `depth` on. Carried: the f64 totals of the partial sums, whose innermost
+  // loop adds up a row in f32.
+  Carried loops(size_t depth, const Carried& carried) {
+    if (depth == parallel_.size()) return point(carried);
+    const bool row = depth + 1 == parallel_.size();
+    Carried inner = carried;
+    if (row) inner.assign(carried.size(), b_.real(f32(), 0));
+    inner = run(parallel_[depth], inner, [&](const Carried& c) { return loops(depth + 1, c); });
+    if (!row) return inner;
+    Carried totals;
+    for (size_t i = 0; i < inner.size(); ++i) totals.push_back(b_.CreateFAdd(carried[i], b_.CreateFPExt(inner[i], f64())));
+    return totals;
+  }
+
+  // One channel's (or one vector of channels') partial sums over the rest of the block.
+  void sum_partials(size_t depth) {
+    const bool rows = depth < parallel_.size();
+    Carried totals(body_.partials.size(), b_.real(rows ? f64() : f32(), 0));
+    totals = loops(depth, totals);
+    for (size_t i = 0; i < totals.size(); ++i) {
+      const KernelOperand& o = body_.operands[static_cast<size_t>(body_.partials[i].output)];
+      Value* sum = totals[i];
+      if (choice_.width > 1 && choice_.axis != kept_)
+        sum = vector_is_reduced() ? b_.CreateExtractElement(sum, uint64_t{0})
+                                  : b_.reduce_lanes(sum, [&](Value* x, Value* y) { return b_.CreateFAdd(x, y); });
+      if (rows) sum = b_.CreateFPTrunc(sum, b_.with_lanes(b_.getFloatTy(), sum->getType()));
+      LinearForm column;
+      if (nest_.extents[static_cast<size_t>(kept_)] > 1) column.axes[kept_] = o.strides[1];
+      Value* row = b_.CreateMul(block_.partial_row, b_.i64(o.strides[0]));
+      expressions_.store(body_.partials[i].output, column, sum, row);
+    }
+  }
+
+  // Everything at one point of the parallel axes (or one vector of points).
+  Carried point(const Carried& carried) {
+    if (!nest_.reductions.empty()) expressions_.set_reduced(reduce());
+    for (const Store& s : nest_.stores) {
+      Value* value = vector_is_reduced() ? expressions_.value(s.value) : expressions_.lanes(s.value);
+      expressions_.store(s.output, analysis_.store_offset(s.output), value);
+    }
+    Carried sums;
+    for (size_t i = 0; i < carried.size(); ++i) {
+      Value* x = expressions_.lanes(body_.partials[i].body);
+      if (expressions_.mask() && choice_.axis != kept_)
+        x = b_.CreateSelect(expressions_.mask(), x, b_.real(x->getType(), 0));
+      sums.push_back(b_.CreateFAdd(carried[i], x));
+    }
+    return sums;
+  }
+
+  // Reductions. Carried: one value per reduction (argmax: two, value and position), lanes if the kernel has lanes.
+  int64_t additions_per_lane() const {
+    return nest_.reduction_count() / (vector_is_reduced() ? choice_.width : 1);
+  }
+
+  std::vector<Value*> reduce() {
+    const bool wide = additions_per_lane() > kLongestF32Sum / 2;
+    const double infinity = std::numeric_limits<double>::infinity();
+    Carried start;
+    for (const Reduction& r : nest_.reductions) switch (r.kind) {
+        case ReduceKind::sum: start.push_back(b_.real(wide ? f64() : f32(), 0)); break;
+        case ReduceKind::max: start.push_back(b_.real(f32(), -infinity)); break;
+        case ReduceKind::min: start.push_back(b_.real(f32(), infinity)); break;
+        case ReduceKind::argmax:
+          start.push_back(b_.real(f32(), -infinity));
+          start.push_back(b_.integer(expressions_.index_type(), kNoPosition));
+          break;
+      }
+    return finish(reduction_loops(0, start, wide));
+  }
+
+  Carried reduction_loops(size_t depth, const Carried& carried, bool wide) {
+    if (reduced_.empty()) return with_rows(carried, wide, [&](const Carried& c) { return update(c); });
+    if (depth + 1 < reduced_.size())
+      return run(reduced_[depth], carried, [&](const Carried& c) { return reduction_loops(depth + 1, c, wide); });
+    const int axis = reduced_[depth];
+    const int64_t extent = merged_extent(axis, merged_, nest_.extents);
+    const int64_t piece = kLongestF32Sum * (axis == choice_.axis ? choice_.width : 1);
+    auto row = [&](const Carried& c, Value* begin, Value* end, int64_t longest) {
+      return with_rows(c, wide, [&](const Carried& r) {
+        return run(axis, begin, end, longest, extent, r, [&](const Carried& inner) { return update(inner); });
+      });
+    };
+    if (!wide || extent <= 2 * piece) return row(carried, b_.i64(0), b_.i64(extent), extent);
+    return b_.loop(b_.i64(0), b_.i64(extent), piece, carried, true, [&](Value* begin, const Carried& c) {
+      Value* end = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, b_.CreateAdd(begin, b_.i64(piece)), b_.i64(extent));
+      return row(c, begin, end, piece);
+    });
+  }
+
+  // Sums of a row start at zero in f32 and are added to the f64 total behind it.
+  Carried with_rows(const Carried& carried, bool wide, const std::function<Carried(const Carried&)>& body) {
+    if (!wide) return body(carried);
+    Carried inner = carried;
+    for_sums([&](size_t slot) { inner[slot] = b_.real(f32(), 0); });
+    inner = body(inner);
+    for_sums([&](size_t slot) { inner[slot] = b_.CreateFAdd(carried[slot], b_.CreateFPExt(inner[slot], f64())); });
+    return inner;
+  }
+
+  void for_sums(const std::function<void(size_t)>& visit) {
+    size_t slot = 0;
+    for (const Reduction& r : nest_.reductions) {
+      if (r.kind == ReduceKind::sum) visit(slot);
+      slot += r.kind == ReduceKind::argmax ? 2 : 1;
+    }
+  }
+
+  Carried update(const Carried& carried) {
+    Carried next = carried;
+    size_t slot = 0;
+    Value* mask = vector_is_reduced() ? expressions_.mask() : nullptr;  // empty lanes of other vectors are not stored
+    for (const Reduction& r : nest_.reductions) {
+      Value* x = expressions_.lanes(r.body);
+      Value*& state = next[slot];
+      auto keep = [&](Value* updated) { return mask ? b_.CreateSelect(mask, updated, state) : updated; };
+      switch (r.kind) {
+        case ReduceKind::sum: state = keep(b_.CreateFAdd(state, x)); break;
+        case ReduceKind::max: state = keep(emit_max(b_, state, x)); break;
+        case ReduceKind::min: state = keep(emit_min(b_, state, x)); break;
+        case ReduceKind::argmax: {
+          Value*& position = next[slot + 1];
+          Value* nan = b_.CreateAnd(b_.CreateFCmpUNO(x, x), b_.CreateFCmpORD(state, state));
+          Value* first = b_.CreateICmpEQ(position, b_.integer(position->getType(), kNoPosition));
+          Value* better = b_.CreateOr(b_.CreateOr(b_.CreateFCmpOGT(x, state), nan), first);
+          if (mask) better = b_.CreateAnd(better, mask);
+          state = b_.CreateSelect(better, x, state);
+          position = b_.CreateSelect(better, position_here(), position);
+          break;
+        }
+      }
+      slot += r.kind == ReduceKind::argmax ? 2 : 1;
+    }
+    return next;
+  }
+
+  // Row-major position in the reduction axes.
+  Value* position_here() {
+    LinearForm form;
+    int64_t stride = 1;
+    for (int axis = static_cast<int>(nest_.extents.size()) - 1; axis >= nest_.parallel; --axis) {
+      if (nest_.extents[static_cast<size_t>(axis)] > 1) form.axes[axis] = stride;
+      stride *= nest_.extents[static_cast<size_t>(axis)];
+    }
+    return expressions_.lanes(form);
+  }
+
+  std::vector<Value*> finish(const Carried& carried) {
+    const bool across = vector_is_reduced() && choice_.width > 1;
+    std::vector<Value*> results;
+    size_t slot = 0;
+    for (const Reduction& r : nest_.reductions) {
+      Value* x = carried[slot];
+      auto combine = [&](auto function) { return across ? b_.reduce_lanes(x, function) : x; };
+      switch (r.kind) {
+        case ReduceKind::sum: {
+          Value* sum = combine([&](Value* a, Value* c) { return b_.CreateFAdd(a, c); });
+          Type* type = b_.with_lanes(b_.getFloatTy(), sum->getType());
+          results.push_back(sum->getType() == type ? sum : b_.CreateFPTrunc(sum, type));
+          break;
+        }
+        case ReduceKind::max: results.push_back(combine([&](Value* a, Value* c) { return emit_max(b_, a, c); })); break;
+        case ReduceKind::min: results.push_back(combine([&](Value* a, Value* c) { return emit_min(b_, a, c); })); break;
+        case ReduceKind::argmax: {
+          Value* position = across ? first_maximum(x, carried[slot + 1]) : carried[slot + 1];
+          results.push_back(b_.CreateSIToFP(position, b_.with_lanes(b_.getFloatTy(), position->getType())));
+          break;
+        }
+      }
+      slot += r.kind == ReduceKind::argmax ? 2 : 1;
+    }
+    return results;
+  }
+
+  Value* first_maximum(Value* value, Value* position) {
+    while (value->getType()->isVectorTy()) {
+      Value *v1 = b_.half(value, false), *v2 = b_.half(value, true);
+      Value *p1 = b_.half(position, false), *p2 = b_.half(position, true);
+      Value *nan1 = b_.CreateFCmpUNO(v1, v1), *nan2 = b_.CreateFCmpUNO(v2, v2);
+      Value* earlier = b_.CreateICmpSLT(p2, p1);
+      Value* tie = b_.CreateOr(b_.CreateFCmpOEQ(v1, v2), b_.CreateAnd(nan1, nan2));
+      Value* greater = b_.CreateOr(b_.CreateFCmpOGT(v2, v1), b_.CreateAnd(nan2, b_.CreateNot(nan1)));
+      Value* second = b_.CreateOr(greater, b_.CreateAnd(tie, earlier));
+      value = b_.CreateSelect(second, v2, v1);
+      position = b_.CreateSelect(second, p2, p1);
+    }
+    return position;
+  }
+
+  LaneBuilder& b_;
+  const KernelBody& body_;
+  const LoopNest& nest_;
+  const TaskBlock& block_;
+  IndexAnalysis analysis_;
+  std::vector<int> merged_;
+  Shape block_extents_;
+  VectorChoice choice_;
+  Expressions expressions_;
+  int kept_ = -1;
+  std::vector<int> parallel_, reduced_;  // loops, outermost first
+};
+
+}  // namespace
+
+void emit_nest(LaneBuilder& builder, const KernelBody& body, const TaskGrid& grid, const TaskBlock& block,
+               const KernelPointers& pointers, const Target& target) {
+  NestEmitter(builder, body, grid, block, pointers, target).emit();
+}
+
+}  // namespace netc
