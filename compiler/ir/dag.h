@@ -49,7 +49,7 @@ enum class ExprKind : uint8_t {
   // real: f32 in kernels, f64 in the interpreter
   real_constant,
   real_scalar,     // integer: a RealScalar
-  load,            // integer: operand; indices; args[0]: guard or kNoExpr. 0 where the guard is false
+  load,            // integer: operand (of any element type); indices; args[0]: guard or kNoExpr. 0 where it is false
   reduced,         // integer: which reduction's (or the contraction's) result
   from_index,
   add, sub, mul, div, neg,

@@ -18,6 +18,7 @@ constexpr int64_t kCheapWork = 8;
 constexpr double kCheapEvaluations = 4;
 constexpr int kMaxExpressions = 400;   // in an inlined expression, and in a kernel that others join
 constexpr size_t kMaxOperands = 40;    // of a kernel
+constexpr int64_t kSmall = 16384;      // elements of a value that may wait for its use
 constexpr int32_t kSiblingWindow = 24;     // how many kernels back a kernel with a shared operand is looked for
 
 class Fuser {
@@ -29,7 +30,10 @@ class Fuser {
   }
 
   Fusion run() {
-    for (size_t n = 0; n < graph_.nodes.size(); ++n) visit({static_cast<int32_t>(n)});
+    std::vector<bool> early = find_early_nodes();
+    for (bool now : {true, false})
+      for (size_t n = 0; n < graph_.nodes.size(); ++n)
+        if (early[n] == now) visit({static_cast<int32_t>(n)});
     place_results(graph_, expansion_, fusion_);
     return std::move(fusion_);
   }
@@ -57,6 +61,22 @@ class Fuser {
     int32_t last = -1;
     for (ValueId value : values) last = std::max(last, ready_after(value));
     return last;
+  }
+
+  // Leaves, and small maps of states alone, such as the scale and shift of a batch norm in inference: done
+  // first, they are ready for the epilogue of any contraction.
+  std::vector<bool> find_early_nodes() {
+    std::vector<bool> early;
+    for (const Node& node : graph_.nodes) {
+      bool ready = node.op->leaf || (node.op->scalar && !is_concat(node) && expansion_.nest_of(node).reductions.empty());
+      for (ValueId input : node.inputs) {
+        const Value& value = graph_.value(input);
+        ready = ready && early[static_cast<size_t>(value.producer.index)] && graph_.producer(input).op != &input_op();
+      }
+      for (ValueId output : node.outputs) ready = ready && (node.op->leaf || graph_.type(output).elements() <= kSmall);
+      early.push_back(ready);
+    }
+    return early;
   }
 
   void visit(NodeId id) {

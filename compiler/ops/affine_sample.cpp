@@ -43,8 +43,7 @@ LoopNest scalar_affine_sample(const OpCall& call) {
   auto tap = [&](int64_t dy, int64_t dx) {
     ExprId h = d.index_add(y.pixel, d.index(dy)), w = d.index_add(x.pixel, d.index(dx));
     ExprId inside = d.logical_and(d.in_range(h, height), d.in_range(w, width));
-    ExprId value =
-        load_any(d, 0, image.dtype, {d.axis(0), d.axis(1), clamped(d, h, height), clamped(d, w, width)});
+    ExprId value = d.load(0, {d.axis(0), d.axis(1), clamped(d, h, height), clamped(d, w, width)}, inside);
     return d.select(inside, value, d.real(call.attrs.real("fill")));
   };
   auto between = [&](ExprId a, ExprId b, ExprId fraction) { return d.add(a, d.mul(fraction, d.sub(b, a))); };

@@ -52,12 +52,7 @@ LoopNest scalar_average(const OpCall& call) {
   Window2d window = pooling_window(call, x[2], x[3]);
   LoopNest nest = reduce_over(y, {window.h.window, window.w.window});
   Dag& d = nest.dag;
-  ExprId h = window_position(d, window.h, d.axis(2), d.axis(4));
-  ExprId w = window_position(d, window.w, d.axis(3), d.axis(5));
-  ExprId inside = kNoExpr;
-  if (!window.h.always_inside()) inside = d.logical_and(inside, d.in_range(h, x[2]));
-  if (!window.w.always_inside()) inside = d.logical_and(inside, d.in_range(w, x[3]));
-  nest.reductions = {{ReduceKind::sum, d.load(0, {d.axis(0), d.axis(1), h, w}, inside)}};
+  nest.reductions = {{ReduceKind::sum, window_element(d, window).value}};
   nest.stores = {{0, d.div(d.reduced(0), divisor(d, window, call.attrs, d.axis(2), d.axis(3)))}};
   return nest;
 }
@@ -93,9 +88,15 @@ LoopNest scalar_average_gradient(const OpCall& call) {
   CoveringWindow w = covering_window(d, window.w, d.axis(3), d.axis(5));
   ExprId guard = d.logical_and(h.guard, w.guard);
   ExprId dy = d.load(0, {d.axis(0), d.axis(1), h.output, w.output}, guard);
-  ExprId share = d.div(dy, divisor(d, window, call.attrs, h.output, w.output));
-  nest.reductions = {{ReduceKind::sum, d.select(guard, share, d.real(0))}};
-  nest.stores = {{0, d.reduced(0)}};
+  ExprId share = divisor(d, window, call.attrs, h.output, w.output);
+  if (d[share].kind == ExprKind::real_constant) {
+    nest.reductions = {{ReduceKind::sum, dy}};
+    nest.stores = {{0, d.div(d.reduced(0), share)}};
+  } else {
+    ExprId part = d.div(dy, share);  // the share of a window that does not exist may be 0
+    nest.reductions = {{ReduceKind::sum, guard == kNoExpr ? part : d.select(guard, part, d.real(0))}};
+    nest.stores = {{0, d.reduced(0)}};
+  }
   return nest;
 }
 

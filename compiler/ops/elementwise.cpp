@@ -163,7 +163,7 @@ std::vector<TensorType> infer_cast(const OpCall& call) { return {{target_of(call
 LoopNest scalar_cast(const OpCall& call) {
   LoopNest nest = map_over(call.outputs[0].shape);
   Dag& d = nest.dag;
-  ExprId x = load_any(d, 0, call.inputs[0].dtype, axes_of(d, call.inputs[0].shape.size()));
+  ExprId x = load_same(d, 0, call.inputs[0].shape);
   // Everything that widens to f32 is exact there; a narrowing cast rounds also when it is fused.
   DType target = call.outputs[0].dtype;
   nest.stores.push_back({0, target == DType::f32 ? x : d.cast(x, target)});

@@ -30,13 +30,10 @@ LoopNest scalar_max_pool(const OpCall& call) {
   Window2d window = pooling_window(call, x[2], x[3]);
   LoopNest nest = reduce_over(y, {window.h.window, window.w.window});
   Dag& d = nest.dag;
-  ExprId h = window_position(d, window.h, d.axis(2), d.axis(4));
-  ExprId w = window_position(d, window.w, d.axis(3), d.axis(5));
-  ExprId inside = kNoExpr;
-  if (!window.h.always_inside()) inside = d.logical_and(inside, d.in_range(h, x[2]));
-  if (!window.w.always_inside()) inside = d.logical_and(inside, d.in_range(w, x[3]));
-  ExprId value = d.load(0, {d.axis(0), d.axis(1), h, w}, inside);
-  if (inside != kNoExpr) value = d.select(inside, value, d.real(-std::numeric_limits<double>::infinity()));
+  WindowElement element = window_element(d, window);
+  ExprId value = element.value;
+  if (element.inside != kNoExpr)
+    value = d.select(element.inside, value, d.real(-std::numeric_limits<double>::infinity()));
   nest.reductions = {{ReduceKind::max, value}, {ReduceKind::argmax, value}};
   nest.stores = {{0, d.reduced(0)}, {1, d.reduced(1)}};
   return nest;
@@ -67,18 +64,18 @@ std::vector<TensorType> infer_gradient(const OpCall& call) {
 
 // Axes: n, c, h, w; candidate windows over h and over w.
 LoopNest scalar_gradient(const OpCall& call) {
-  const Shape &dy = call.inputs[0].shape, &dx = call.outputs[0].shape;
+  const Shape& dx = call.outputs[0].shape;
   Window2d window = pooling_window(call, dx[2], dx[3]);
   LoopNest nest = reduce_over(dx, {candidates(window.h), candidates(window.w)});
   Dag& d = nest.dag;
   CoveringWindow h = covering_window(d, window.h, d.axis(2), d.axis(4));
   CoveringWindow w = covering_window(d, window.w, d.axis(3), d.axis(5));
   ExprId guard = d.logical_and(h.guard, w.guard);
+  // Where there is no such window both loads give 0: position 0 may seem to win, and adds 0.
   ExprId gradient = d.load(0, {d.axis(0), d.axis(1), h.output, w.output}, guard);
-  ExprId winner = d.index_load(1, {d.axis(0), d.axis(1), clamped(d, h.output, dy[2]), clamped(d, w.output, dy[3])});
-  ExprId own = d.index_add(d.index_mul(h.element, window.w.window), w.element);
-  ExprId won = d.logical_and(guard, d.index_equal(winner, own));
-  nest.reductions = {{ReduceKind::sum, d.select(won, gradient, d.real(0))}};
+  ExprId winner = d.load(1, {d.axis(0), d.axis(1), h.output, w.output}, guard);
+  ExprId own = d.from_index(d.index_add(d.index_mul(h.element, window.w.window), w.element));
+  nest.reductions = {{ReduceKind::sum, d.select(d.equal(winner, own), gradient, d.real(0))}};
   nest.stores = {{0, d.reduced(0)}};
   return nest;
 }

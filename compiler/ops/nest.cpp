@@ -32,9 +32,4 @@ ExprId clamped(Dag& dag, ExprId index, int64_t count) {
   return dag.index_min(dag.index_max(index, dag.index(0)), dag.index(count - 1));
 }
 
-ExprId load_any(Dag& dag, int operand, DType dtype, std::vector<ExprId> indices) {
-  if (is_floating(dtype)) return dag.load(operand, std::move(indices));
-  return dag.from_index(dag.index_load(operand, std::move(indices)));
-}
-
 }  // namespace netc

@@ -24,7 +24,4 @@ inline ExprId load_same(Dag& dag, int operand, const Shape& shape) {
 // An integer operand's element clamped to 0..count-1, so that it may index safely.
 ExprId clamped(Dag& dag, ExprId index, int64_t count);
 
-// The element of an integer or floating operand as a real.
-ExprId load_any(Dag& dag, int operand, DType dtype, std::vector<ExprId> indices);
-
 }  // namespace netc

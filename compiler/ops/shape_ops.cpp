@@ -67,9 +67,10 @@ std::vector<ExprId> reshape_indices(Dag& d, const Shape& from, const Shape& to) 
       linear = d.index_add(d.index_mul(linear, to[axis]), d.axis(static_cast<int>(axis)));
     int64_t below = in_count;
     for (size_t axis = first_in; axis < i; ++axis) {
+      bool outermost = below == in_count;
       below /= from[axis];
       ExprId index = d.index_floor_div(linear, below);
-      if (axis > first_in) index = d.index_floor_mod(index, from[axis]);
+      if (!outermost) index = d.index_floor_mod(index, from[axis]);
       indices.push_back(from[axis] == 1 ? d.index(0) : index);
     }
   }
@@ -300,16 +301,17 @@ LoopNest scalar_concat(const OpCall& call) {
   Dag& d = nest.dag;
   size_t axis = static_cast<size_t>(call.attrs.integer("axis"));
   // From the last input to the first: select(a < end of input i, input i, the rest).
-  ExprId value = kNoExpr;
-  int64_t end = call.outputs[0].shape[axis];
+  const int64_t total = call.outputs[0].shape[axis];
+  ExprId own = d.axis(static_cast<int>(axis)), value = kNoExpr;
+  int64_t end = total;
   for (size_t i = call.inputs.size(); i-- > 0;) {
     int64_t begin = end - call.inputs[i].shape[axis];
+    ExprId before_end = d.index_less(own, d.index(end)), guard = end < total ? before_end : kNoExpr;
+    if (begin > 0) guard = d.logical_and(guard, d.index_less(d.index(begin - 1), own));
     std::vector<ExprId> indices = axes_of(d, call.inputs[i].shape.size());
-    ExprId own = d.axis(static_cast<int>(axis));
     indices[axis] = d.index_sub(own, d.index(begin));
-    ExprId guard = call.inputs.size() == 1 ? kNoExpr : d.in_range(indices[axis], call.inputs[i].shape[axis]);
     ExprId x = d.load(static_cast<int>(i), std::move(indices), guard);
-    value = value == kNoExpr ? x : d.select(d.index_less(own, d.index(end)), x, value);
+    value = value == kNoExpr ? x : d.select(before_end, x, value);
     end = begin;
   }
   nest.stores.push_back({0, value});

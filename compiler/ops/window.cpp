@@ -1,7 +1,5 @@
 #include "compiler/ops/window.h"
 
-#include <algorithm>
-
 #include "compiler/ops/check.h"
 #include "compiler/ops/rows.h"
 
@@ -54,35 +52,53 @@ Window2d pooling_window(const OpCall& call, int64_t height, int64_t width) {
   return window;
 }
 
-ExprId window_position(Dag& d, const WindowAxis& axis, ExprId o, ExprId k) {
-  ExprId position = d.index_add(d.index_mul(o, axis.stride), d.index_mul(k, axis.dilation));
-  return d.index_sub(position, d.index(axis.pad));
+namespace {
+
+// Where in its input axis the window element `k` of output `o` lies; what can go wrong joins `inside`.
+ExprId position(Dag& d, const WindowAxis& axis, ExprId o, ExprId k, ExprId& inside) {
+  ExprId result = d.index_sub(d.index_add(d.index_mul(o, axis.stride), d.index_mul(k, axis.dilation)),
+                              d.index(axis.pad));
+  int64_t last = (axis.output - 1) * axis.stride + (axis.window - 1) * axis.dilation - axis.pad;
+  if (axis.pad > 0) inside = d.logical_and(inside, d.index_less(d.index(-1), result));
+  if (last >= axis.input) inside = d.logical_and(inside, d.index_less(result, d.index(axis.input)));
+  return result;
+}
+
+}  // namespace
+
+WindowElement window_element(Dag& d, const Window2d& window) {
+  WindowElement element;
+  ExprId h = position(d, window.h, d.axis(2), d.axis(4), element.inside);
+  ExprId w = position(d, window.w, d.axis(3), d.axis(5), element.inside);
+  element.value = d.load(0, {d.axis(0), d.axis(1), h, w}, element.inside);
+  return element;
 }
 
 int64_t candidates(const WindowAxis& axis) {
   // Without dilation the windows that cover an input are consecutive outputs.
-  return axis.dilation == 1 ? std::min(ceil_div(axis.window, axis.stride), axis.output) : axis.window;
+  return axis.dilation == 1 ? ceil_div(axis.window, axis.stride) : axis.window;
 }
 
 CoveringWindow covering_window(Dag& d, const WindowAxis& axis, ExprId i, ExprId t) {
   CoveringWindow result;
   ExprId padded = d.index_add(i, d.index(axis.pad));
   if (axis.dilation == 1) {
-    // From the last output whose window begins at or before i backwards; outputs that do not exist are skipped by the
-    // guard, unless there are fewer outputs than candidates: then all of them are tried.
-    bool all = candidates(axis) == axis.output;
-    result.output = all ? t : d.index_sub(d.index_floor_div(padded, axis.stride), t);
-    result.element = d.index_sub(padded, d.index_mul(result.output, axis.stride));
-    result.guard = d.in_range(result.element, axis.window);
-    if (!all) result.guard = d.logical_and(result.guard, d.in_range(result.output, axis.output));
+    // Backwards from the last output whose window would begin at or before i.
+    result.output = d.index_sub(d.index_floor_div(padded, axis.stride), t);
+    result.element = d.index_add(d.index_floor_mod(padded, axis.stride), d.index_mul(t, axis.stride));
+    if (axis.window % axis.stride != 0) result.guard = d.index_less(result.element, d.index(axis.window));
   } else {
     ExprId first = d.index_sub(padded, d.index_mul(t, axis.dilation));  // where the window would begin
     result.output = d.index_floor_div(first, axis.stride);
     result.element = t;
-    result.guard = d.in_range(result.output, axis.output);
-    if (axis.stride > 1)
-      result.guard = d.logical_and(result.guard, d.index_equal(d.index_floor_mod(first, axis.stride), d.index(0)));
+    if (axis.stride > 1) result.guard = d.index_equal(d.index_floor_mod(first, axis.stride), d.index(0));
   }
+  int64_t last_output = floor_div(axis.input - 1 + axis.pad, axis.stride);  // of any candidate
+  // Window 0 begins at -pad: an input before its end may look for windows before it.
+  bool may_be_negative = axis.dilation > 1 || candidates(axis) > floor_div(axis.pad, axis.stride) + 1;
+  if (may_be_negative) result.guard = d.logical_and(result.guard, d.index_less(d.index(-1), result.output));
+  if (last_output >= axis.output)
+    result.guard = d.logical_and(result.guard, d.index_less(result.output, d.index(axis.output)));
   return result;
 }
 

@@ -11,8 +11,6 @@ namespace netc {
 struct WindowAxis {
   int64_t input = 1, output = 1;
   int64_t window = 1, stride = 1, pad = 0, dilation = 1;
-  // Whether every window lies within the input (no guard is needed).
-  bool always_inside() const { return pad == 0 && (output - 1) * stride + (window - 1) * dilation < input; }
 };
 
 struct Window2d {
@@ -27,11 +25,15 @@ std::vector<AttrDef> window_attrs(bool with_dilation);
 // THROWS OpError E0203 if the window exceeds the padded input, E0207 for attributes out of range.
 Window2d pooling_window(const OpCall& call, int64_t height, int64_t width);
 
-// Where in its input axis the window element `k` of output `o` lies.
-ExprId window_position(Dag& dag, const WindowAxis& axis, ExprId o, ExprId k);
+// Input 0's element under window element (kh, kw) of output (oh, ow), for the axes n, c, oh, ow; kh, kw.
+// `inside` is kNoExpr where no window leaves the input; the element is 0 outside.
+struct WindowElement {
+  ExprId value = kNoExpr, inside = kNoExpr;
+};
+WindowElement window_element(Dag& dag, const Window2d& window);
 
 // The reverse: which windows cover input `i`. Candidate t of `candidates(axis)` is output `output` with window element
-// `element`; it exists where `guard` holds.
+// `element`; it exists where `guard` holds (kNoExpr: always).
 struct CoveringWindow {
   ExprId output = kNoExpr, element = kNoExpr, guard = kNoExpr;
 };
