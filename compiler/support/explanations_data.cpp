@@ -22,9 +22,13 @@ std::span<const Explanation> data_explanations() {
        "netc writes a temporary file in the same folder and renames it, so that a crash never leaves half a\n"
        "file in place of a good one. The folder must exist and be writable, and the disk must have room for both.\n",
        "", ""},
-      {"E0605", "a checkpoint belongs to another training",
-       "`--resume` goes on byte for byte, so network, recipe, seed and target must be those that the checkpoint\n"
-       "was written with. To start a new training from its weights, use another output folder.\n",
+      {"E0605", "not a checkpoint of a training",
+       "A file of weights alone has no optimizer state and no position, so a training cannot go on from it; or\n"
+       "the position that it records is damaged. `netc inspect FILE` shows what it holds.\n",
+       "netc train mnist.net --resume weights.safetensors\n", "netc train mnist.net --resume runs/mnist/last.safetensors\n"},
+      {"E0606", "a checkpoint belongs to another training",
+       "`--resume` goes on byte for byte, so network, recipe, data, seed and target must be those that the\n"
+       "checkpoint was written with. For another training, use another output folder.\n",
        "netc train mnist.net --resume --seed 2\n", "netc train mnist.net --resume\n"},
       {"E0701", "no file matches",
        "A path of a data set is relative to the .net file that declares it. `--data` says where the data lie\n"

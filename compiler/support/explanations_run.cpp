@@ -15,6 +15,10 @@ std::span<const Explanation> run_explanations() {
        "netc train big.net --batch 512\n", "netc train big.net --batch 64\n"},
       {"E0912", "a call that does not fit the program", "A tensor's size is not the one that the compiled network takes.\n", "", ""},
       {"E0913", "threads cannot be started", "The system allows fewer threads than asked for.\n", "", "netc train mnist.net --threads 2\n"},
+      {"E0914", "the loss is not finite",
+       "Training has diverged: the loss became infinite or NaN. The checkpoints of earlier steps are kept. A\n"
+       "smaller learning rate, or a warm-up, is the usual cure.\n",
+       "schedule = [constant(10.0)]\n", "schedule = [warmup(1epochs), cosine(peak = 0.1)]\n"},
       {"E0921", "no drawing without graphviz",
        "`netc graph` makes SVG files through graphviz's program `dot`. A .dot file needs nothing.\n", "netc graph mnist.net\n",
        "netc graph mnist.net --output mnist.dot\n"},

@@ -15,7 +15,7 @@ auto named(const std::string& name) {
 }  // namespace
 
 EntryIo::EntryIo(const Program& program, const std::string& name) : entry_(program.find_entry(name)) {
-  if (!entry_) throw RuntimeError("E0802", "the program has no entry `" + name + "`");
+  if (!entry_) throw RuntimeError("E0912", "the program has no entry `" + name + "`");
   for (const IoSlot& slot : entry_->inputs) inputs_.push_back({nullptr, slot.type.bytes()});
   values_.resize(entry_->outputs.size());
   for (size_t i = 0; i < values_.size(); ++i) {
@@ -36,7 +36,7 @@ bool EntryIo::has_output(const std::string& name) const {
 const IoSlot& EntryIo::input(const std::string& name) const {
   auto it = std::find_if(entry_->inputs.begin(), entry_->inputs.end(), named(name));
   if (it == entry_->inputs.end())
-    throw RuntimeError("E0802", "entry `" + entry_->name + "` has no input `" + name + "`");
+    throw RuntimeError("E0912", "entry `" + entry_->name + "` has no input `" + name + "`");
   return *it;
 }
 
@@ -51,7 +51,7 @@ void EntryIo::run(Context& context, const RuntimeScalars& scalars, Executor& exe
 double EntryIo::scalar(const std::string& name) const {
   auto it = std::find_if(entry_->outputs.begin(), entry_->outputs.end(), named(name));
   if (it == entry_->outputs.end() || it->type.elements() != 1)
-    throw RuntimeError("E0802", "entry `" + entry_->name + "` has no scalar output `" + name + "`");
+    throw RuntimeError("E0912", "entry `" + entry_->name + "` has no scalar output `" + name + "`");
   const int64_t& raw = values_[static_cast<size_t>(it - entry_->outputs.begin())];
   auto as = [&](auto value) {
     std::memcpy(&value, &raw, sizeof value);

@@ -12,12 +12,12 @@ namespace netc {
 
 class EntryIo {
  public:
-  // THROWS RuntimeError E0802 if the program has no such entry.
+  // THROWS RuntimeError E0912 if the program has no such entry.
   EntryIo(const Program& program, const std::string& entry);
 
   const EntryPoint& entry() const { return *entry_; }
   bool has_input(const std::string& name) const;
-  const IoSlot& input(const std::string& name) const;  // THROWS RuntimeError E0802
+  const IoSlot& input(const std::string& name) const;  // THROWS RuntimeError E0912
   bool has_output(const std::string& name) const;
 
   // Where the next run takes an input from. `data` must stay valid.

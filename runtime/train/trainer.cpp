@@ -148,7 +148,7 @@ class Training {
     const double loss = step_.scalar("loss");
     ++progress_.step;
     if (!std::isfinite(loss))
-      throw RuntimeError("E0804",
+      throw RuntimeError("E0914",
                          std::string("the loss is ") + (std::isnan(loss) ? "nan" : "infinite") + " at step " +
                              std::to_string(progress_.step) + " (epoch " + std::to_string(epoch + 1) +
                              ", learning rate " + std::to_string(scalars.learning_rate) + ")",

@@ -8,7 +8,7 @@
 // Guarantees: the bits of a training are a function of the program, the recipe with its seed, and the data,
 // not of threads or of interruptions. Whenever the process dies, the folder holds the last checkpoint
 // whole, and resuming from it ends in the same bytes as a run that was never interrupted. A training
-// whose loss is no longer finite ends with RuntimeError E0804 and leaves the checkpoints alone.
+// whose loss is no longer finite ends with RuntimeError E0914 and leaves the checkpoints alone.
 #pragma once
 
 #include <atomic>
@@ -77,7 +77,7 @@ struct TrainResult {
 // REQUIRES: the state is initialised, or options.resume is set. The entry's inputs are "image" [N, C, H, W],
 // "label" i64 [N] and, where the recipe augments, "affine" f32 [N, 2, 3]; its outputs "loss", the mean over
 // the batch, and optionally "correct", a count. THROWS RuntimeError: E0601 to E0606 (checkpoints), E0706 (too
-// few samples), E0710 (data of another format), E0804 (loss not finite).
+// few samples), E0710 (data of another format), E0914 (loss not finite).
 TrainResult train(Context& context, const TrainJob& job, const TrainOptions& options, Executor& executor);
 
 }  // namespace netc

@@ -191,7 +191,7 @@ TEST(Trainer, LossThatIsNotFinite) {
   Session run(folder / "a");
   run.recipe.schedule = {};
   run.recipe.schedule.peak = 1e30;
-  EXPECT_EQ(error_of(folder, [&] { run.go(); }).substr(0, 40), "E0804 the loss is nan at step 2 (epoch 1");
+  EXPECT_EQ(error_of(folder, [&] { run.go(); }).substr(0, 40), "E0914 the loss is nan at step 2 (epoch 1");
   EXPECT_FALSE(std::filesystem::exists(folder / "a/last.safetensors"));
 }
 
