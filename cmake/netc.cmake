@@ -13,10 +13,12 @@ target_include_directories(netc_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_SO
 target_compile_definitions(netc_options INTERFACE FMT_HEADER_ONLY=1)
 if(NETC_SANITIZE_ADDRESS)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g1)
+  add_compile_options(-Wno-maybe-uninitialized)  # gcc 12 warns about its own instrumentation
   add_link_options(-fsanitize=address,undefined)
 endif()
 if(NETC_SANITIZE_THREAD)
   add_compile_options(-fsanitize=thread -fno-omit-frame-pointer -g1)
+  add_compile_options(-Wno-maybe-uninitialized)
   add_link_options(-fsanitize=thread)
 endif()
 
