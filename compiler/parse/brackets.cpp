@@ -97,7 +97,8 @@ class BracketPlanner {
     const uint32_t end = last > 0 ? tokens_[last - 1].end : 0;
     Diagnostic d = error("E0006", "nothing closes this `{`", span(opener));
     d.secondary.push_back({{report_.file(), end, end}, "`}` expected after this"});
-    d.fixes.push_back(replacement({report_.file(), end, end}, "\n}", "}"));
+    d.fixes.push_back(replacement({report_.file(), end, end}, "\n}",
+                                  "a line with `}` after line " + std::to_string(report_.line(end))));
     report_.add(std::move(d));
   }
 

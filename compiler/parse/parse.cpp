@@ -11,18 +11,6 @@ namespace {
 
 using namespace syntax;
 
-// Parser input: the tokens as ANTLR wants them. They carry positions only; text comes from the source.
-std::vector<std::unique_ptr<antlr4::Token>> to_antlr(const Tokens& tokens) {
-  std::vector<std::unique_ptr<antlr4::Token>> result;
-  result.reserve(tokens.size());
-  for (const SourceToken& token : tokens) {
-    result.push_back(std::make_unique<antlr4::CommonToken>(
-        std::pair<antlr4::TokenSource*, antlr4::CharStream*>{}, token.type, antlr4::Token::DEFAULT_CHANNEL, token.begin,
-        static_cast<size_t>(token.end) - 1));
-  }
-  return result;
-}
-
 // Reports an oversized or undecodable file. Bytes that are not text would give one error a byte.
 bool is_readable(std::string_view text, const ParseLimits& limits, Report& report) {
   const int32_t file = report.file();

@@ -10,6 +10,7 @@ namespace netc::syntax {
 namespace {
 
 constexpr size_t kDrop = 0;
+constexpr size_t kMaxFixText = 100;  // bytes; longer text is not repeated in a fix
 
 struct Substitute {
   std::string_view written;
@@ -95,14 +96,14 @@ class Repairer {
         std::string inner(text.substr(1));
         if (!inner.empty() && inner.back() == '\'') inner.pop_back();
         Diagnostic d = error("E0005", "strings are written with `\"`", span);
-        d.fixes.push_back(replacement(span, '"' + inner + '"', '"' + inner + '"'));
+        if (inner.size() <= kMaxFixText) d.fixes.push_back(replacement(span, '"' + inner + '"', '"' + inner + '"'));
         report_.add(std::move(d));
         token.type = T::STRING;
         break;
       }
       case T::BAD_COMMENT: {
         Diagnostic d = error("E0002", "a comment begins with `//`", span);
-        if (text.starts_with('#'))
+        if (text.starts_with('#') && text.size() <= kMaxFixText)
           d.fixes.push_back(replacement({span.file, span.begin, span.begin + 1}, "//",
                                         "//" + std::string(text.substr(1))));
         report_.add(std::move(d));

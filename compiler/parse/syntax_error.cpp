@@ -12,6 +12,7 @@ using P = netc_grammar::NetParser;
 using antlr4::Token;
 
 constexpr size_t kMaxQuoted = 48;  // bytes of a line that a message repeats
+constexpr const char* kTypes = "types: int, float, bool, size, string, a list as [int], block(width: int)";
 
 std::string in_backticks(std::string_view text) { return "`" + std::string(text) + "`"; }
 
@@ -35,6 +36,8 @@ class Explainer {
     if (auto d = missing_assign()) return *d;
     if (auto d = unwanted_rest()) return *d;
     if (auto d = body_without_braces()) return *d;
+    if (auto d = missing_colon()) return *d;
+    if (auto d = missing_brackets()) return *d;
     return expected_but_found();
   }
 
@@ -74,7 +77,8 @@ class Explainer {
 
   Diagnostic at_config_head() const {
     const std::string kind = enclosing_kind();
-    const bool value_follows = after_ != nullptr && starts_value(after_->getType());
+    const bool value_follows =
+        after_ != nullptr && starts_value(after_->getType()) && after_->getType() != T::LPAREN;
     const bool colon_follows = type_ == T::LABEL;
     if (is_word(type_) && (value_follows || colon_follows)) {
       const Span line = line_span();
@@ -107,7 +111,7 @@ class Explainer {
     const Token* value = input_.LT(3);
     Diagnostic d = make("E0022", in_backticks(text(found_) + " = ...") + " is not a statement");
     d.notes.emplace_back("`let` names a compile-time value, `as` names a tensor");
-    const std::string name = text(found_);
+    const std::string name = is_reserved(text(found_)) ? text(found_) + "_" : text(found_);
     const bool is_call = rule_ == P::RuleBody && value != nullptr && value->getType() == T::ID;
     if (is_call) {
       const Span call{line.file, span(*value).begin, std::max(line.end, span(*value).begin)};
@@ -115,7 +119,8 @@ class Explainer {
       fix.edits.push_back({{line.file, call.end, call.end}, " as " + name});
       d.fixes.push_back(std::move(fix));
     } else {
-      d.fixes.push_back(replacement({line.file, line.begin, line.begin}, "let ", "let " + shortened(line)));
+      const Span word = span(found_);
+      d.fixes.push_back(replacement(word, "let " + name, "let " + name + shortened({line.file, word.end, line.end})));
     }
     return d;
   }
@@ -130,8 +135,9 @@ class Explainer {
 
   std::optional<Diagnostic> reserved_word() const {
     const bool wants_name = expects(T::ID) && (rule_ == P::RuleName || rule_ == P::RuleAtom || is_value_rule());
+    const bool first_item = (rule_ == P::RuleCallArgs || rule_ == P::RuleList) && opens_or_separates(before_);
     const bool is_keyword = type_ >= T::IMPORT && type_ <= T::SHARE;
-    if (!wants_name || !is_keyword || type_ == T::TRUE || type_ == T::FALSE) return std::nullopt;
+    if (!(wants_name || first_item) || !is_keyword || type_ == T::TRUE || type_ == T::FALSE) return std::nullopt;
     if (rule_ != P::RuleName && is_connective(type_)) return std::nullopt;
     const std::string word = text(found_);
     Diagnostic d = make("E0011", in_backticks(word) + " is a word of the language");
@@ -152,14 +158,14 @@ class Explainer {
     Diagnostic d = error("E0024", "parameter " + in_backticks(text(name)) + " has no type", span(name));
     const Span end{report_.file(), span(name).end, span(name).end};
     d.fixes.push_back(replacement(end, ": int", text(name) + ": int"));
-    d.notes.emplace_back("types: int float bool size string, [int] and the like, block(width: int)");
+    d.notes.emplace_back(kTypes);
     return d;
   }
 
   std::optional<Diagnostic> missing_comma() const {
     const bool in_list = rule_ == P::RuleCallArgs || rule_ == P::RuleList || rule_ == P::RuleParams ||
                          rule_ == P::RuleImportDecl;
-    if (!in_list || before_ == nullptr || !expects_any({T::RPAREN, T::RBRACK, T::NL})) return std::nullopt;
+    if (!in_list || opens_or_separates(before_) || !expects_any({T::RPAREN, T::RBRACK, T::NL})) return std::nullopt;
     if (!starts_value(type_) && !is_word(type_)) return std::nullopt;
     const Span end{report_.file(), span(*before_).end, span(*before_).end};
     Diagnostic d = make("E0014", "expected `,` before " + in_backticks(text(found_)));
@@ -191,6 +197,7 @@ class Explainer {
       return with_note(make("E0022", "a statement is not assigned to"),
                        "`let` names a compile-time value, `as` names a tensor");
     if (starts_statement(type_) || starts_value(type_) || is_word(type_)) {
+      if (auto d = misspelt_statement(head)) return d;
       Diagnostic d = make("E0012", "a new statement begins on the same line", "");
       const Span end{report_.file(), span(*before_).end, span(*before_).end};
       d.primary.text = "`;` or a new line expected before this";
@@ -198,6 +205,21 @@ class Explainer {
       return d;
     }
     return make("E0003", "expected the end of the statement, found " + found());
+  }
+
+  // `ouput logits`: a word, and something after it that no call is followed by.
+  std::optional<Diagnostic> misspelt_statement(const Token& head) const {
+    if (head.getType() != T::ID || &head != before_) return std::nullopt;
+    const std::vector<std::string> words{"let",   "param", "input", "output",   "require", "share",
+                                         "for",   "if",    "repeat", "aux_head", "branch",  "block",
+                                         "network"};
+    Diagnostic d = error("E0003", "no statement " + in_backticks(text(head)), span(head));
+    if (text(head) == "return")
+      return with_note(std::move(d), "the last value of a block is its result; a network names its own by `output`");
+    const auto meant = nearest(text(head), words);
+    if (!meant) return std::nullopt;
+    d.fixes.push_back(replacement(span(head), *meant, *meant));
+    return d;
   }
 
   Diagnostic body_after_call(const Token& head) const {
@@ -231,15 +253,47 @@ class Explainer {
   std::optional<Diagnostic> body_without_braces() const {
     if (!expects(T::LBRACE) || situation_.expected.size() > 2) return std::nullopt;
     Diagnostic d = make("E0003", "expected `{`, found " + found());
-    if (type_ == T::COLON) d.fixes.push_back(replacement(span(found_), " {", "{"));
+    const Span line = line_span();
+    if (type_ == T::COLON)
+      d.fixes.push_back(replacement(span(found_), " {", shortened({line.file, line.begin, span(found_).begin}) + " {"));
+    return d;
+  }
+
+  std::optional<Diagnostic> missing_colon() const {
+    if (!expects(T::COLON) || situation_.expected.size() != 1 || before_ == nullptr) return std::nullopt;
+    const Span line = line_span();
+    const uint32_t end = span(*before_).end;
+    Diagnostic d = make("E0003", "expected `:` and a shape, found " + found());
+    if (type_ == T::LBRACK || type_ == T::ID)
+      d.fixes.push_back(replacement({line.file, end, end}, ":",
+                                    shortened({line.file, line.begin, end}) + ": " +
+                                        shortened({line.file, span(found_).begin, line.end})));
+    return d;
+  }
+
+  // `param w: 64`
+  std::optional<Diagnostic> missing_brackets() const {
+    if (!expects(T::LBRACK) || situation_.expected.size() > 2 || rule_ == P::RuleType) return std::nullopt;
+    Diagnostic d = make("E0003", "expected a shape in `[ ]`, found " + found());
+    if (type_ == T::INT) {
+      const std::string list = "[" + text(found_) + "]";
+      d.fixes.push_back(replacement(span(found_), list, list));
+    }
     return d;
   }
 
   Diagnostic expected_but_found() const {
     std::string what = expected_text();
-    if (is_value_rule() && before_ != nullptr && is_operator_or_opener(before_->getType()))
+    const bool first_item = rule_ == P::RuleCallArgs || rule_ == P::RuleList;
+    if (first_item && opens_or_separates(before_)) what = "a value or " + what;
+    if (rule_ == P::RuleType) what = "a type";
+    if (is_value_rule() && before_ != nullptr && wants_value_after(before_->getType()))
       what += " after " + in_backticks(text(*before_));
     Diagnostic d = make("E0003", "expected " + what + ", found " + found());
+    if (rule_ == P::RuleType) d.notes.emplace_back(kTypes);
+    if (rule_ == P::RuleCallArgs && type_ == T::COLON && before_->getType() == T::ID)
+      d.fixes.push_back(replacement({report_.file(), span(*before_).end, span(found_).end}, " =",
+                                    text(*before_) + " = " + (after_ == nullptr ? "" : text(*after_))));
     // `1.` reads as `1` and a member access.
     if (before_ != nullptr && before_->getType() == T::DOT && input_.LT(-2) != nullptr &&
         input_.LT(-2)->getType() == T::INT)
@@ -247,8 +301,15 @@ class Explainer {
     return d;
   }
 
-  static bool is_operator_or_opener(size_t type) {
-    return is_operator(type) || type == T::ASSIGN || type == T::LPAREN || type == T::LBRACK || type == T::COMMA;
+  static bool opens_or_separates(const Token* token) {
+    return token == nullptr || token->getType() == T::LPAREN || token->getType() == T::LBRACK ||
+           token->getType() == T::COMMA;
+  }
+
+  static bool wants_value_after(size_t type) {
+    return is_operator(type) || type == T::ASSIGN || type == T::LPAREN || type == T::LBRACK || type == T::COMMA ||
+           type == T::IF || type == T::THEN || type == T::ELSE || type == T::IN || type == T::REPEAT ||
+           type == T::REQUIRE;
   }
 
   std::string expected_text() const {
@@ -385,6 +446,12 @@ class Explainer {
     size_t cut = kMaxQuoted;
     while (cut > 0 && (static_cast<unsigned char>(line[cut]) & 0xC0u) == 0x80u) --cut;
     return std::string(line.substr(0, cut)) + "...";
+  }
+
+  bool is_reserved(const std::string& word) const {
+    for (size_t type = T::IMPORT; type <= T::SHARE; ++type)
+      if (situation_.parser.getVocabulary().getLiteralName(type) == "'" + word + "'") return true;
+    return false;
   }
 
   std::string text(const Token& token) const { return std::string(report_.text(span(token))); }

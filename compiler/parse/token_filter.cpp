@@ -7,11 +7,14 @@ namespace {
 
 using Fate = BracketPlan::Fate;
 
+constexpr size_t kMaxFixText = 100;  // bytes; a longer line is not repeated in a fix
+
 // After these at a line's end the statement goes on. `=` and `:` are not among them: a value begins
 // on the line of its name, so that a forgotten one does not swallow the next line.
 bool continues_after(size_t type) {
-  return type == T::COMMA || is_operator(type) ||
-         type == T::THEN || type == T::ELSE || type == T::WITH || type == T::IN || type == T::AS;
+  if (type == T::DOT) return false;  // `1.` is a mistake of its own line
+  return type == T::COMMA || is_operator(type) || type == T::THEN || type == T::ELSE || type == T::WITH ||
+         type == T::IN || type == T::AS;
 }
 
 // Before these the statement of the line above goes on.
@@ -158,11 +161,21 @@ class Filter {
       Diagnostic d = error("E0006", std::string("nothing closes this `") + (round ? "(" : "[") + "`",
                            opener.span(report_.file()));
       d.secondary.push_back({closer.span(report_.file()), std::string("`") + written + "` expected"});
-      d.fixes.push_back(replacement(closer.span(report_.file()), written, written));
+      d.fixes.push_back(replacement(closer.span(report_.file()), written, closed_line(closer.begin, written)));
       report_.add(std::move(d));
     }
     report_.mark_line(closer.begin);
     put(closer);
+  }
+
+  // The line that ends at `offset`, with the closer.
+  std::string closed_line(uint32_t offset, const char* closer) const {
+    const SourceMap& sources = report_.sources();
+    const std::string_view line = sources.line_text(report_.file(), report_.line(offset));
+    const auto column = static_cast<size_t>(sources.position(report_.file(), offset).column - 1);
+    const size_t first = std::min(line.find_first_not_of(" \t"), column);
+    std::string shown = std::string(line.substr(first, column - first)) + closer + std::string(line.substr(column));
+    return shown.size() <= kMaxFixText ? shown : closer;
   }
 
   void put_statement_end() {

@@ -59,6 +59,16 @@ Tokens lex(std::string_view text, int64_t max_tokens) {
   }
 }
 
+std::vector<std::unique_ptr<antlr4::Token>> to_antlr(const Tokens& tokens) {
+  std::vector<std::unique_ptr<antlr4::Token>> result;
+  result.reserve(tokens.size());
+  for (const SourceToken& token : tokens)
+    result.push_back(std::make_unique<antlr4::CommonToken>(
+        std::pair<antlr4::TokenSource*, antlr4::CharStream*>{}, token.type, antlr4::Token::DEFAULT_CHANNEL,
+        token.begin, static_cast<size_t>(token.end) - 1));
+  return result;
+}
+
 bool is_word(size_t type) {
   return type == T::ID || type == T::LABEL || type == T::KEY || type == T::ARG_NAME ||
          (type >= T::IMPORT && type <= T::SHARE);

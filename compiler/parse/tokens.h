@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +30,9 @@ using Tokens = std::vector<SourceToken>;
 // Every token of the text, NL and BAD_... included, ending with one of type antlr4::Token::EOF. Stops early,
 // still with the EOF, when there are more than `max_tokens`.
 Tokens lex(std::string_view text, int64_t max_tokens);
+
+// The same tokens as ANTLR's parser wants them. They carry positions only: text comes from the source.
+std::vector<std::unique_ptr<antlr4::Token>> to_antlr(const Tokens& tokens);
 
 // A keyword or an identifier: what may stand where the language wants a word.
 bool is_word(size_t type);

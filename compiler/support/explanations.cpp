@@ -7,7 +7,9 @@
 namespace netc {
 namespace {
 
-std::vector<std::span<const Explanation>> tables() { return {syntax_explanations(), data_explanations(), run_explanations()}; }
+std::vector<std::span<const Explanation>> tables() {
+  return {syntax_explanations(), data_explanations(), run_explanations()};
+}
 
 std::string indented(const char* program) {
   std::string out = "    ";

@@ -2,8 +2,8 @@
 """Checks every #include of the project against the folder table of CMakeLists.txt.
 
 A folder may include its own headers and those of the folders that it reaches through DEPS. Headers
-of LLVM, ANTLR, nlohmann/json and CLI11 stay inside the folders that declare them as EXTERNAL, and
-never stand in a header of ours. No folder may depend on itself through others, and no file is longer
+of LLVM, ANTLR, nlohmann/json and CLI11 stay inside the folders that declare them as EXTERNAL: a
+header of ours that includes one, itself or through others, is private to its folder. No folder may depend on itself through others, and no file is longer
 than 800 lines.
 
 usage: check_includes.py SOURCE_DIR
@@ -67,6 +67,8 @@ def main():
             problems.append(f"CMakeLists.txt: {folder} depends on itself")
 
     files = 0
+    tainted = {}  # header of ours -> the third party's header that it includes
+    includes = []  # (where, including file, included header of ours)
     for path in sorted(p for top in ("compiler", "runtime") for p in (root / top).rglob("*") if p.suffix in (".h", ".cpp")):
         name = path.relative_to(root).as_posix()
         folder = path.parent.relative_to(root).as_posix()
@@ -85,16 +87,28 @@ def main():
                 target = header.rsplit("/", 1)[0]
                 if target not in allowed:
                     problems.append(f"{where}: {folder} may not include {header}")
+                includes.append((where, name, header))
                 if not (root / header).exists():
                     problems.append(f"{where}: {header} does not exist")
             for prefix, target in THIRD_PARTIES.items():
                 if header.startswith(prefix):
                     if target not in external[folder]:
                         problems.append(f"{where}: {header} does not belong into {folder}")
-                    elif path.suffix == ".h" and prefix != "nlohmann/json_fwd":
-                        problems.append(f"{where}: {header} stands in a header")
+                    elif path.suffix == ".h":
+                        tainted[name] = header
             if path.suffix == ".h" and header.startswith("fmt/"):
                 problems.append(f"{where}: {header} stands in a header")
+
+    grown = True
+    while grown:
+        grown = False
+        for _, name, header in includes:
+            if header in tainted and name.endswith(".h") and name not in tainted:
+                tainted[name] = tainted[header]
+                grown = True
+    for where, name, header in includes:
+        if header in tainted and name.rsplit("/", 1)[0] != header.rsplit("/", 1)[0]:
+            problems.append(f"{where}: {header} is private to its folder, because it needs {tainted[header]}")
 
     # The public header uses the standard library only.
     for path in sorted((root / "include").rglob("*.hpp")):
