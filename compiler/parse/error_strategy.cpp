@@ -25,12 +25,21 @@ bool inside_import_braces(antlr4::TokenStream& input) {
   }
 }
 
+// From inside braces to behind them.
+void skip_to_closing_brace(P& parser) {
+  antlr4::TokenStream& input = *parser.getTokenStream();
+  for (int depth = 1; depth > 0 && input.LA(1) != antlr4::Token::EOF; parser.consume()) {
+    if (input.LA(1) == T::LBRACE) ++depth;
+    if (input.LA(1) == T::RBRACE) --depth;
+  }
+}
+
 // Reads the braces ahead as what they look like, for the errors in them.
 void skip_body(P& parser, bool is_import) {
   antlr4::TokenStream& input = *parser.getTokenStream();
   if (is_import) {
-    while (input.LA(1) != T::RBRACE && input.LA(1) != antlr4::Token::EOF) parser.consume();
-    if (input.LA(1) == T::RBRACE) parser.consume();
+    parser.consume();
+    skip_to_closing_brace(parser);
     return;
   }
   const size_t head = input.LA(2);
@@ -47,10 +56,12 @@ void skip_body(P& parser, bool is_import) {
 
 void LineRecovery::add(antlr4::Parser& parser, const antlr4::Token& found,
                        const antlr4::misc::IntervalSet& expected) {
-  if (report_.full()) throw antlr4::ParseCancellationException("too many errors");
   // A line with a wrong token or bracket has its message already.
-  const auto at = static_cast<uint32_t>(found.getStartIndex());
-  if (report_.has_line(at)) return;
+  if (report_.has_line(static_cast<uint32_t>(found.getStartIndex()))) return;
+  if (report_.full()) {
+    report_.stop();
+    throw antlr4::ParseCancellationException("too many errors");
+  }
   report_.add(explain_syntax_error({parser, found, expected}, report_));
 }
 
@@ -65,7 +76,10 @@ void LineRecovery::recover(antlr4::Parser* parser, std::exception_ptr e) {
   const size_t rule = context->getRuleIndex();
   if (!is_line_rule(rule)) std::rethrow_exception(e);
   endErrorCondition(parser);
-  skip_line(*parser, rule == P::RuleTopLine && context->getStart()->getType() == T::IMPORT);
+  auto& net = static_cast<P&>(*parser);
+  const bool is_import = rule == P::RuleTopLine && context->getStart()->getType() == T::IMPORT;
+  if (is_import && inside_import_braces(*net.getTokenStream())) skip_to_closing_brace(net);
+  skip_line(*parser, is_import);
 }
 
 antlr4::Token* LineRecovery::recoverInline(antlr4::Parser* parser) { throw antlr4::InputMismatchException(parser); }
@@ -86,9 +100,6 @@ void LineRecovery::sync(antlr4::Parser* parser) {
 void LineRecovery::skip_line(antlr4::Parser& parser, bool is_import) {
   auto& net = static_cast<P&>(parser);
   antlr4::TokenStream& input = *net.getTokenStream();
-  if (is_import && inside_import_braces(input))
-    while (input.LA(1) != T::RBRACE && input.LA(1) != antlr4::Token::EOF) parser.consume();
-  if (is_import && input.LA(1) == T::RBRACE) parser.consume();
   while (true) {
     switch (input.LA(1)) {
       case T::NL: parser.consume(); return;

@@ -19,16 +19,14 @@ class Report {
   int line(uint32_t offset) const { return sources_.position(file_, offset).line; }
 
   void add(Diagnostic diagnostic) {
-    if (full()) {
-      stopped_ = true;
-      return;
-    }
+    if (full()) return stop();
     lines_.insert(line(diagnostic.primary.span.begin));
     diagnostics_.push_back(std::move(diagnostic));
   }
   // For damage that shows in two places: no second message about that line.
   void mark_line(uint32_t offset) { lines_.insert(line(offset)); }
   bool has_line(uint32_t offset) const { return lines_.count(line(offset)) > 0; }
+  void stop() { stopped_ = true; }  // there were more errors than max_errors
   bool full() const { return static_cast<int>(diagnostics_.size()) >= max_errors_; }
   bool empty() const { return diagnostics_.empty(); }
 

@@ -24,6 +24,11 @@ bool continues_before(size_t type) {
 
 bool is_closer(size_t type) { return type == T::RPAREN || type == T::RBRACK; }
 
+// No value can begin so, whatever bracket is open.
+bool starts_only_statements(size_t type) {
+  return type == T::LET || type == T::FOR || type == T::REPEAT || (type >= T::RESIDUAL && type <= T::SHARE);
+}
+
 class Filter {
  public:
   Filter(const Tokens& tokens, int max_nesting, Report& report)
@@ -104,7 +109,8 @@ class Filter {
     if (in_parentheses()) {
       const bool goes_on = last == T::LPAREN || last == T::LBRACK || continues_after(last) || is_closer(next) ||
                            next == T::COMMA || is_operator(next) || continues_before(next);
-      if (!declaration && goes_on) return;
+      const bool is_statement = starts_only_statements(next) && type_at(next_word_at_ + 1) != T::ASSIGN;
+      if (!declaration && !is_statement && goes_on) return;
       close_unclosed();
       if (in_parentheses()) return;
     }
@@ -129,7 +135,7 @@ class Filter {
 
   // What a word is here; see point 2 above.
   size_t type_of_word(const SourceToken& token) const {
-    const size_t next = at_ + 1 < in_.size() ? in_[at_ + 1].type : antlr4::Token::EOF;
+    const size_t next = type_at(at_ + 1);
     const size_t last = last_type();
     if (last == T::DOT) return T::ID;
     if (in_parentheses()) {
@@ -242,6 +248,7 @@ class Filter {
     pending() = 0;
   }
 
+  size_t type_at(size_t index) const { return index < in_.size() ? in_[index].type : antlr4::Token::EOF; }
   size_t last_type() const { return out_.empty() ? size_t{T::NL} : out_.back().type; }
   bool statement_is_open() const { return last_type() != T::NL && last_type() != T::LBRACE; }
   bool in_parentheses() const { return !open_.empty() && !open_.back().is_brace; }
@@ -250,7 +257,7 @@ class Filter {
   size_t next_word() {
     if (next_word_at_ <= at_) next_word_at_ = at_ + 1;
     while (next_word_at_ < in_.size() && in_[next_word_at_].type == T::NL) ++next_word_at_;
-    return next_word_at_ < in_.size() ? in_[next_word_at_].type : antlr4::Token::EOF;
+    return type_at(next_word_at_);
   }
 
   const Tokens& in_;
