@@ -54,14 +54,18 @@ class BracketPlanner {
   void match_segment(size_t begin, size_t end, bool has_unclosed, int stray) {
     const bool is_declaration = is_declaration_start(tokens_, begin);
     std::vector<OpenBrace> open;
+    size_t own_brace = end;  // the declaration's
     uint32_t indent = 0;
     for (size_t i = begin; i < end; ++i) {
       const SourceToken& token = tokens_[i];
       if (token.first_on_line) indent = token.column;
-      if (token.type == T::LBRACE) open.push_back({i, indent});
+      if (token.type == T::LBRACE) {
+        if (is_declaration && own_brace == end) own_brace = i;
+        open.push_back({i, indent});
+      }
       if (token.type != T::RBRACE) continue;
       if (has_unclosed && token.first_on_line) close_deeper(open, token.column, i);
-      const bool would_end_declaration = is_declaration && open.size() == 1 && token.column > 0;
+      const bool would_end_declaration = open.size() == 1 && open[0].index == own_brace && token.column > 0;
       if (open.empty() || (stray > 0 && would_end_declaration)) {
         --stray;
         drop_brace(i);

@@ -34,18 +34,17 @@ void skip_to_closing_brace(P& parser) {
   }
 }
 
-// Reads the braces ahead as what they look like, for the errors in them.
-void skip_body(P& parser, bool is_import) {
+// Reads the braces ahead, for the errors in them, as what the head of their line says they are.
+void skip_body(P& parser, size_t head) {
   antlr4::TokenStream& input = *parser.getTokenStream();
-  if (is_import) {
+  const size_t first = input.LA(2);
+  if (head == T::IMPORT) {
     parser.consume();
     skip_to_closing_brace(parser);
-    return;
-  }
-  const size_t head = input.LA(2);
-  if (head == T::KEY || head == T::USE) {
+  } else if (head == T::DATASET || head == T::RECIPE || head == T::TRAIN || head == T::ENSEMBLE || first == T::KEY ||
+             first == T::USE) {
     parser.configBody();
-  } else if (head == T::STRING) {
+  } else if (head == T::NAMES || first == T::STRING) {
     parser.namesBody();
   } else {
     parser.body();
@@ -77,9 +76,9 @@ void LineRecovery::recover(antlr4::Parser* parser, std::exception_ptr e) {
   if (!is_line_rule(rule)) std::rethrow_exception(e);
   endErrorCondition(parser);
   auto& net = static_cast<P&>(*parser);
-  const bool is_import = rule == P::RuleTopLine && context->getStart()->getType() == T::IMPORT;
-  if (is_import && inside_import_braces(*net.getTokenStream())) skip_to_closing_brace(net);
-  skip_line(*parser, is_import);
+  const size_t head = context->getStart()->getType();
+  if (head == T::IMPORT && inside_import_braces(*net.getTokenStream())) skip_to_closing_brace(net);
+  skip_line(*parser, head);
 }
 
 antlr4::Token* LineRecovery::recoverInline(antlr4::Parser* parser) { throw antlr4::InputMismatchException(parser); }
@@ -93,11 +92,11 @@ void LineRecovery::sync(antlr4::Parser* parser) {
     const size_t type = next->getType();
     if (type == antlr4::Token::EOF || type == T::RBRACE || expected.contains(type)) return;
     add(*parser, *next, expected);
-    skip_line(*parser, type == T::IMPORT);
+    skip_line(*parser, type);
   }
 }
 
-void LineRecovery::skip_line(antlr4::Parser& parser, bool is_import) {
+void LineRecovery::skip_line(antlr4::Parser& parser, size_t head) {
   auto& net = static_cast<P&>(parser);
   antlr4::TokenStream& input = *net.getTokenStream();
   while (true) {
@@ -106,7 +105,7 @@ void LineRecovery::skip_line(antlr4::Parser& parser, bool is_import) {
       case T::RBRACE:
       case antlr4::Token::EOF: return;
       case T::LBRACE:
-        skip_body(net, is_import);
+        skip_body(net, head);
         break;
       default: parser.consume(); break;
     }

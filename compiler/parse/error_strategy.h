@@ -23,7 +23,8 @@ class LineRecovery : public antlr4::DefaultErrorStrategy {
 
  private:
   void add(antlr4::Parser& parser, const antlr4::Token& found, const antlr4::misc::IntervalSet& expected);
-  void skip_line(antlr4::Parser& parser, bool is_import);
+  // `head`: the type of the line's first token.
+  void skip_line(antlr4::Parser& parser, size_t head);
 
   Report& report_;
 };

@@ -44,9 +44,7 @@ class Explainer {
  private:
   // ---- at the head of a line ----
   Diagnostic at_head() const {
-    if (type_ == T::SHORTCUT)
-      return with_note(make("E0017", "`shortcut` without its `residual`"),
-                       "it follows the body: `residual { ... } shortcut { ... }`");
+    if (type_ == T::SHORTCUT) return shortcut_alone();
     if (is_operator(type_) && type_ != T::MINUS && type_ != T::NOT)
       return with_note(make("E0018", "a line cannot begin with " + in_backticks(text(found_))),
                        "a statement goes on if its line ends with an operator or a comma");
@@ -57,6 +55,11 @@ class Explainer {
         return with_note(make("E0015", "a line of `names` is `\"path\" = \"path\"` or `key = value`"), "");
       default: return at_body_head();
     }
+  }
+
+  Diagnostic shortcut_alone() const {
+    return with_note(make("E0017", "`shortcut` without its `residual`"),
+                     "it follows the body: `residual { ... } shortcut { ... }`");
   }
 
   Diagnostic at_file_head() const {
@@ -80,7 +83,8 @@ class Explainer {
     const bool value_follows =
         after_ != nullptr && starts_value(after_->getType()) && after_->getType() != T::LPAREN;
     const bool colon_follows = type_ == T::LABEL;
-    if (is_word(type_) && (value_follows || colon_follows)) {
+    const bool may_be_key = type_ == T::ID || type_ == T::LABEL || is_declaration_word(type_);
+    if (may_be_key && (value_follows || colon_follows)) {
       const Span line = line_span();
       Diagnostic d = make("E0004", "expected `=` in " + in_backticks(shortened(line)));
       const Token& value = colon_follows ? *input_.LT(3) : *after_;
@@ -107,11 +111,16 @@ class Explainer {
 
   // `x = 3` where a statement or a declaration is expected.
   Diagnostic assignment() const {
+    const std::string word = text(found_);
+    if (word == "let" || word == "share" || word == "param" || word == "output" || word == "train") {
+      const Span sign = span(*after_);
+      return error("E0003", "expected a name after " + in_backticks(word) + ", found `=`", sign);
+    }
     const Span line = line_span();
     const Token* value = input_.LT(3);
     Diagnostic d = make("E0022", in_backticks(text(found_) + " = ...") + " is not a statement");
     d.notes.emplace_back("`let` names a compile-time value, `as` names a tensor");
-    const std::string name = is_reserved(text(found_)) ? text(found_) + "_" : text(found_);
+    const std::string name = is_reserved(word) ? word + "_" : word;
     const bool is_call = rule_ == P::RuleBody && value != nullptr && value->getType() == T::ID;
     if (is_call) {
       const Span call{line.file, span(*value).begin, std::max(line.end, span(*value).begin)};
@@ -119,8 +128,8 @@ class Explainer {
       fix.edits.push_back({{line.file, call.end, call.end}, " as " + name});
       d.fixes.push_back(std::move(fix));
     } else {
-      const Span word = span(found_);
-      d.fixes.push_back(replacement(word, "let " + name, "let " + name + shortened({line.file, word.end, line.end})));
+      const Span key = span(found_);
+      d.fixes.push_back(replacement(key, "let " + name, "let " + name + shortened({line.file, key.end, line.end})));
     }
     return d;
   }
@@ -135,14 +144,16 @@ class Explainer {
 
   std::optional<Diagnostic> reserved_word() const {
     const bool wants_name = expects(T::ID) && (rule_ == P::RuleName || rule_ == P::RuleAtom || is_value_rule());
-    const bool first_item = (rule_ == P::RuleCallArgs || rule_ == P::RuleList) && opens_or_separates(before_);
+    const bool takes_items = rule_ == P::RuleCallArgs || rule_ == P::RuleList || rule_ == P::RuleParams;
+    const bool first_item = takes_items && opens_or_separates(before_);
+    const bool declares = rule_ == P::RuleName || rule_ == P::RuleParams;
     const bool is_keyword = type_ >= T::IMPORT && type_ <= T::SHARE;
     if (!(wants_name || first_item) || !is_keyword || type_ == T::TRUE || type_ == T::FALSE) return std::nullopt;
-    if (rule_ != P::RuleName && is_connective(type_)) return std::nullopt;
+    if (!declares && is_connective(type_)) return std::nullopt;
     const std::string word = text(found_);
     Diagnostic d = make("E0011", in_backticks(word) + " is a word of the language");
-    d.primary.text = rule_ == P::RuleName ? "a name is expected" : "a value is expected";
-    if (rule_ == P::RuleName) d.fixes.push_back(replacement(span(found_), word + "_", word + "_"));
+    d.primary.text = declares ? "a name is expected" : "a value is expected";
+    if (declares) d.fixes.push_back(replacement(span(found_), word + "_", word + "_"));
     return d;
   }
 
@@ -169,7 +180,7 @@ class Explainer {
     if (!starts_value(type_) && !is_word(type_)) return std::nullopt;
     const Span end{report_.file(), span(*before_).end, span(*before_).end};
     Diagnostic d = make("E0014", "expected `,` before " + in_backticks(text(found_)));
-    d.fixes.push_back(replacement(end, ",", text(*before_) + ", " + text(found_)));
+    d.fixes.push_back(replacement(end, ",", with_separator(", ")));
     return d;
   }
 
@@ -196,12 +207,14 @@ class Explainer {
     if (tensor_rule && type_ == T::ASSIGN)
       return with_note(make("E0022", "a statement is not assigned to"),
                        "`let` names a compile-time value, `as` names a tensor");
+    if (type_ == T::SHORTCUT) return shortcut_alone();
+    if (type_ == T::ELSE) return make("E0003", "`else` without its `if`");
     if (starts_statement(type_) || starts_value(type_) || is_word(type_)) {
       if (auto d = misspelt_statement(head)) return d;
       Diagnostic d = make("E0012", "a new statement begins on the same line", "");
       const Span end{report_.file(), span(*before_).end, span(*before_).end};
       d.primary.text = "`;` or a new line expected before this";
-      d.fixes.push_back(replacement(end, ";", text(*before_) + "; " + text(found_)));
+      d.fixes.push_back(replacement(end, ";", with_separator("; ")));
       return d;
     }
     return make("E0003", "expected the end of the statement, found " + found());
@@ -353,6 +366,13 @@ class Explainer {
     return text(found_).empty() ? spelled(type_) : in_backticks(text(found_));
   }
 
+  // The statement with `separator` before what was found.
+  std::string with_separator(const std::string& separator) const {
+    const Span line = line_span(), before = span(*before_), at = span(found_);
+    if (report_.line(line.begin) != report_.line(at.begin)) return text(*before_) + separator + text(found_);
+    return shortened({line.file, line.begin, before.end}) + separator + shortened({line.file, at.begin, line.end});
+  }
+
   // ---- what stands where ----
   static bool is_body_rule(size_t rule) {
     return rule == P::RuleFile || rule == P::RuleBody || rule == P::RuleConfigBody || rule == P::RuleNamesBody;
@@ -431,7 +451,8 @@ class Explainer {
     if (end == std::string::npos) end = source.size();
     for (size_t ahead = 1;; ++ahead) {  // a `;`, `}` or a comment ends it earlier
       const Token* token = input_.LT(static_cast<ssize_t>(ahead));
-      if (token->getType() != T::NL && token->getType() != Token::EOF) continue;
+      const size_t type = token->getType();
+      if (type != T::NL && type != T::LBRACE && type != T::RBRACE && type != Token::EOF) continue;
       end = std::min<size_t>(end, span(*token).begin);
       break;
     }
