@@ -1,0 +1,26 @@
+// From `dataset`, `recipe` and `train` declarations to a checked Recipe. Internal to compiler/sema.
+#pragma once
+
+#include <optional>
+
+#include "compiler/base/recipe.h"
+#include "compiler/sema/project.h"
+
+namespace netc {
+
+// The network that a `train` names, and its arguments; nullopt after an error.
+struct TrainedNetwork {
+  const Module* module = nullptr;
+  const NetworkDecl* network = nullptr;
+  const std::vector<Arg>* args = nullptr;  // null without parentheses
+};
+std::optional<TrainedNetwork> find_trained_network(Project& project, const Module& module, const TrainDecl& train,
+                                                   DiagnosticSink& sink);
+
+// Every key checked; later entries override earlier ones and those of `use`. nullopt after errors.
+std::optional<Recipe> build_recipe(Project& project, const Module& module, const TrainDecl& train, DiagnosticSink& sink);
+
+// Checks what no `train` of the module reaches: its data sets, recipes, name maps and ensembles.
+void check_configurations(Project& project, const Module& module, DiagnosticSink& sink);
+
+}  // namespace netc

@@ -1,0 +1,173 @@
+// The public entry points: from a reference to what it names.
+#include "compiler/sema/sema.h"
+
+#include <algorithm>
+
+#include "compiler/sema/elaborator.h"
+#include "compiler/sema/recipes.h"
+
+namespace netc {
+namespace {
+
+// A syntax error leaves holes that would only give misleading messages.
+bool has_syntax_errors(const DiagnosticSink& sink) {
+  return std::any_of(sink.all().begin(), sink.all().end(), [](const Diagnostic& d) {
+    return d.severity == Severity::error && d.code.rfind("E00", 0) == 0;
+  });
+}
+
+Diagnostic plain_error(std::string code, std::string message) {
+  Diagnostic d;
+  d.code = std::move(code);
+  d.message = std::move(message);
+  return d;
+}
+
+struct Named {
+  const Module* module = nullptr;
+  const NetworkDecl* network = nullptr;
+  const TrainDecl* train = nullptr;
+};
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  return all;
+}
+
+// What a reference names. Null pointers after errors.
+Named find_named(Project& project, const std::string& text, bool want_train, DiagnosticSink& sink) {
+  const Reference reference = parse_reference(text);
+  const Module* module = project.load(reference.module, sink);
+  if (!module || has_syntax_errors(sink)) return {};
+  std::vector<std::string> networks, trains;
+  Named last_network, last_train;
+  for (const Decl& declaration : module->ast.declarations) {
+    const Name* name = declaration.declared_name();
+    const NetworkDecl* network = declaration.as<NetworkDecl>();
+    const TrainDecl* train = declaration.as<TrainDecl>();
+    if (!network && !train) {
+      if (name && !reference.name.empty() && name->text == reference.name && declaration.as<EnsembleDecl>()) {
+        Diagnostic d = plain_error("E0506", "ensembles are not supported yet");
+        d.primary.span = declaration.keyword_span;
+        sink.add(std::move(d));
+        return {};
+      }
+      continue;
+    }
+    Named named{module, network, train};
+    if (!reference.name.empty() && name->text == reference.name) return named;
+    (network ? networks : trains).push_back(name->text);
+    (network ? last_network : last_train) = named;
+  }
+  if (reference.name.empty()) {
+    if (trains.size() == 1) return last_train;
+    if (!want_train && networks.size() == 1) return last_network;
+  }
+  std::vector<std::string> all = networks;
+  all.insert(all.end(), trains.begin(), trains.end());
+  if (want_train) all = trains;
+  Diagnostic d = plain_error("E0118", reference.name.empty()
+                                          ? (all.empty() ? reference.module + " declares no " + (want_train ? "training run" : "network")
+                                                         : reference.module + " declares several " + (want_train ? "training runs" : "networks") + ", choose one")
+                                          : reference.module + " has no " + (want_train ? "training run" : "network") + " `" + reference.name + "`");
+  if (const std::optional<std::string> close = nearest(reference.name, all); close && !reference.name.empty()) {
+    d.fixes.push_back({reference.module + ":" + *close, "", {}});
+  } else if (!all.empty()) {
+    d.notes.push_back("it has " + listed(all));
+    if (reference.name.empty()) d.fixes.push_back({reference.module + ":" + all.front(), "", {}});
+  }
+  sink.add(std::move(d));
+  return {};
+}
+
+std::optional<ElaboratedNetwork> elaborate_named(Project& project, const Named& named, const Recipe* recipe,
+                                                 const ElaborateConfig& config, DiagnosticSink& sink) {
+  Elaborator elaborator(project, config, sink);
+  Elaborator::Request request;
+  request.module = named.module;
+  request.network = named.network;
+  request.recipe = recipe;
+  if (named.train) {
+    const std::optional<TrainedNetwork> trained = find_trained_network(project, *named.module, *named.train, sink);
+    if (!trained) return std::nullopt;
+    request.module = trained->module;
+    request.network = trained->network;
+    request.args = trained->args;
+    request.args_module = named.module;
+    request.reference_span = named.train->network.span;
+  }
+  std::optional<ElaboratedNetwork> net = elaborator.run(request);
+  return sink.has_errors() ? std::nullopt : std::move(net);
+}
+
+}  // namespace
+
+std::optional<ElaboratedNetwork> elaborate(Project& project, const std::string& reference,
+                                           const ElaborateConfig& config, DiagnosticSink& sink) {
+  const Named named = find_named(project, reference, false, sink);
+  if (!named.module) return std::nullopt;
+  if (!named.train) return elaborate_named(project, named, nullptr, config, sink);
+  const std::optional<Recipe> recipe = build_recipe(project, *named.module, *named.train, sink);
+  return recipe ? elaborate_named(project, named, &*recipe, config, sink) : std::nullopt;
+}
+
+std::optional<ElaboratedNetwork> elaborate(Project& project, const std::string& reference, const Recipe& recipe,
+                                           const ElaborateConfig& config, DiagnosticSink& sink) {
+  const Named named = find_named(project, reference, false, sink);
+  return named.module ? elaborate_named(project, named, &recipe, config, sink) : std::nullopt;
+}
+
+std::optional<Recipe> resolve_recipe(Project& project, const std::string& reference, DiagnosticSink& sink) {
+  const Named named = find_named(project, reference, true, sink);
+  if (!named.module) return std::nullopt;
+  if (named.train) return build_recipe(project, *named.module, *named.train, sink);
+  Diagnostic d = plain_error("E0118", "`" + named.network->name.text + "` is a network, not a training run");
+  d.fixes.push_back({"train NAME = " + named.network->name.text + " on DATA { ... }", "", {}});
+  sink.add(std::move(d));
+  return std::nullopt;
+}
+
+bool check(Project& project, const std::string& reference, const ElaborateConfig& config, DiagnosticSink& sink) {
+  const Reference parts = parse_reference(reference);
+  if (!parts.name.empty()) return elaborate(project, reference, config, sink).has_value();
+  const Module* module = project.load(parts.module, sink);
+  if (!module || has_syntax_errors(sink)) return false;
+  check_configurations(project, *module, sink);
+  ElaborateConfig training = config;
+  training.purpose = Purpose::train;  // auxiliary heads are checked too
+  for (const Decl& declaration : module->ast.declarations) {
+    const NetworkDecl* network = declaration.as<NetworkDecl>();
+    if (!network) continue;
+    const bool complete = std::all_of(network->params.begin(), network->params.end(), [&](const Parameter& p) {
+      return p.default_value || config.set.count(p.name.text);
+    });
+    if (!complete) continue;  // checked where a `train` gives its arguments
+    Elaborator elaborator(project, config, sink);
+    Elaborator::Request request;
+    request.module = module;
+    request.network = network;
+    elaborator.run(request);
+  }
+  for (const Decl& declaration : module->ast.declarations) {
+    const TrainDecl* train = declaration.as<TrainDecl>();
+    if (!train) continue;
+    if (const std::optional<Recipe> recipe = build_recipe(project, *module, *train, sink))
+      elaborate_named(project, {module, nullptr, train}, &*recipe, training, sink);
+  }
+  return !sink.has_errors();
+}
+
+std::optional<Listing> list_declarations(Project& project, const std::string& module_name, DiagnosticSink& sink) {
+  const Module* module = project.load(module_name, sink);
+  if (!module) return std::nullopt;
+  Listing listing;
+  for (const Decl& declaration : module->ast.declarations) {
+    if (declaration.as<NetworkDecl>()) listing.networks.push_back(declaration.declared_name()->text);
+    if (declaration.as<TrainDecl>()) listing.trains.push_back(declaration.declared_name()->text);
+    if (declaration.as<NamesDecl>()) listing.names_maps.push_back(declaration.declared_name()->text);
+  }
+  return listing;
+}
+
+}  // namespace netc
