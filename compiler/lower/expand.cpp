@@ -208,6 +208,13 @@ NestCost cost_of(const Graph& graph, const FlatNest& flat) {
   return cost;
 }
 
+bool is_affine_load(const Dag& dag, const Expr& load) {
+  AffineIndex affine;
+  bool simple = load.kind == ExprKind::load && load.args[0] == kNoExpr;
+  for (ExprId index : load.indices) simple = simple && as_affine(dag, index, affine);
+  return simple;
+}
+
 bool is_own_element(const Dag& dag, const Expr& load, const Shape& shape, const Shape& parallel) {
   if (load.kind != ExprKind::load || load.args[0] != kNoExpr || !same_squeezed(shape, parallel)) return false;
   std::vector<int> axes = squeezed_axes(shape, parallel);

@@ -53,6 +53,9 @@ int64_t work_of(const Dag& dag, const std::vector<ExprId>& roots, bool flops = f
 // Everything that a nest evaluates.
 std::vector<ExprId> roots_of(const LoopNest& nest);
 
+// A real load, unguarded, at indices that are affine in the axes: what the epilogue of a contraction may load.
+bool is_affine_load(const Dag& dag, const Expr& load);
+
 // Whether a load with these indices reads, at every parallel index, the element with that very index.
 // `parallel`: the extents of the axes.
 bool is_own_element(const Dag& dag, const Expr& load, const Shape& shape, const Shape& parallel);

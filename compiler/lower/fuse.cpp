@@ -8,6 +8,7 @@
 #include "compiler/ir/op_def.h"
 #include "compiler/lower/expand.h"
 #include "compiler/lower/fuse_results.h"
+#include "compiler/lower/fuse_statistics.h"
 #include "compiler/lower/use_analysis.h"
 
 namespace netc {
@@ -23,7 +24,8 @@ constexpr int32_t kSiblingWindow = 24;     // how many kernels back a kernel wit
 
 class Fuser {
  public:
-  explicit Fuser(const Graph& graph) : graph_(graph), expansion_(graph, fusion_) {
+  Fuser(const Graph& graph, const FuseOptions& options)
+      : graph_(graph), options_(options), expansion_(graph, fusion_) {
     fusion_.roles.resize(graph.values.size(), ValueRole::leaf);
     fusion_.kernel_of.resize(graph.values.size(), -1);
     uses_ = analyse_uses(graph, expansion_);
@@ -268,7 +270,7 @@ class Fuser {
       const Expr& e = flat.nest.dag[id];
       if (e.kind != ExprKind::load && e.kind != ExprKind::index_load) return;
       ValueId value = flat.operands[static_cast<size_t>(e.integer)];
-      if (k.contraction && !is_simple(flat.nest.dag, e)) refusal = "an epilogue loads at affine indices only";
+      if (k.contraction && !is_affine_load(flat.nest.dag, e)) refusal = "an epilogue loads at affine indices only";
       if (ready_after(value) < index) return;
       if (ready_after(value) > index) refusal = "an operand is computed later than " + owner;
       else if (!k.result_of(value)) refusal = "looks at a part of what " + owner + " computes";
@@ -278,31 +280,14 @@ class Fuser {
     return refusal;
   }
 
-  bool is_simple(const Dag& dag, const Expr& load) {
-    AffineIndex affine;
-    bool simple = load.kind == ExprKind::load && load.args[0] == kNoExpr;
-    for (ExprId index : load.indices) simple = simple && as_affine(dag, index, affine);
-    return simple;
-  }
-
   void join(int32_t index, NodeId id, const FlatNest& flat, std::string reason) {
     FusedKernel& k = kernel(index);
     const Node& node = graph_.node(id);
-    Dag& dag = k.nest.dag;
-    Dag::Substitution substitution;
+    std::vector<ExprId> axes;
     for (int axis : squeezed_axes(flat.nest.extents, k.nest.parallel_extents()))
-      substitution.axes.push_back(axis < 0 ? dag.index(0) : dag.axis(axis));
-    substitution.load = [&](const Expr& load, const std::vector<ExprId>& indices, ExprId guard) {
-      ValueId value = flat.operands[static_cast<size_t>(load.integer)];
-      if (const FusedResult* result = ready_after(value) == index ? k.result_of(value) : nullptr) {
-        DType dtype = graph_.type(value).dtype;
-        return dtype == DType::f32 ? result->expr : dag.cast(result->expr, dtype);
-      }
-      int number = operand(k, value);
-      return load.kind == ExprKind::index_load ? dag.index_load(number, indices) : dag.load(number, indices, guard);
-    };
+      axes.push_back(axis < 0 ? k.nest.dag.index(0) : k.nest.dag.axis(axis));
     for (const Store& store : flat.nest.stores) {
-      ExprId expr = dag.import(flat.nest.dag, store.value, substitution);
+      ExprId expr = import_into(index, flat, store.value, axes);
       set_computed(node.outputs[static_cast<size_t>(store.output)], index, expr);
     }
     k.nodes.push_back(id);
@@ -311,6 +296,7 @@ class Fuser {
 
   void add_reduction(NodeId id, FlatNest& flat) {
     int32_t ready = ready_after(flat.operands);
+    if (ready >= 0 && take_statistics(ready, id, flat)) return;
     for (int32_t k = last_kernel(); k > ready && k > last_kernel() - kSiblingWindow; --k) {
       const FusedKernel& other = kernel(k);
       if (other.nest.reductions.empty() || other.nest.extents != flat.nest.extents ||
@@ -334,6 +320,73 @@ class Fuser {
           std::find(k.operands.begin(), k.operands.end(), operand) != k.operands.end())
         return true;
     return false;
+  }
+
+  // Makes the sums partial sums of contraction `index` and a small kernel that adds their rows, if they are over its
+  // output, one number for each extent of one axis: batch norm's statistics.
+  bool take_statistics(int32_t index, NodeId id, const FlatNest& flat) {
+    if (!kernel(index).contraction || kernel(index).nest.parallel_count() < options_.smallest_statistics) return false;
+    auto in_kernel = [&](ValueId value) { return ready_after(value) == index; };
+    Statistics statistics = match_statistics(graph_, kernel(index), flat, in_kernel);
+    if (!statistics.matched) return false;
+
+    LoopNest rows;
+    rows.extents = flat.nest.parallel_extents();
+    rows.parallel = flat.nest.parallel;
+    rows.extents.push_back(1);  // placement knows how many
+    int32_t adder = new_kernel(id, std::move(rows), "sums taken by " + graph_.node(kernel(index).nodes.front()).op->name);
+    kernel(adder).sums_rows = true;
+    FusedKernel &k = kernel(index), &a = kernel(adder);
+    std::vector<ExprId> axes;
+    for (int axis : statistics.axes) axes.push_back(axis < 0 ? k.nest.dag.index(0) : k.nest.dag.axis(axis));
+    Dag& dag = a.nest.dag;
+    std::vector<int> numbers;
+    for (const Reduction& r : flat.nest.reductions) {
+      ExprId body = import_into(index, flat, r.body, axes);
+      ValueId partial = add_partial(index, statistics.kept, body);
+      ExprId column = dag.axis(statistics.column);
+      ExprId row = dag.load(operand(a, partial), {dag.axis(a.nest.parallel), column});
+      numbers.push_back(add_reduction(a.nest, {ReduceKind::sum, row}));
+    }
+    Dag::Substitution substitution;
+    substitution.load = [&](const Expr& load, const std::vector<ExprId>& indices, ExprId guard) {
+      return dag.load(operand(a, flat.operands[static_cast<size_t>(load.integer)]), indices, guard);
+    };
+    substitution.reduced = [&](int64_t number) { return dag.reduced(numbers.at(static_cast<size_t>(number))); };
+    for (const Store& store : flat.nest.stores)
+      set_computed(graph_.node(id).outputs[static_cast<size_t>(store.output)], adder,
+                   dag.import(flat.nest.dag, store.value, substitution));
+    return true;
+  }
+
+  // The pseudo-value of an equal partial sum of the kernel, or of a new one.
+  ValueId add_partial(int32_t index, int kept, ExprId body) {
+    FusedKernel& k = kernel(index);
+    for (const FusedPartial& known : k.partials)
+      if (known.kept == kept && known.body == body) return known.value;
+    ValueId value{static_cast<int32_t>(fusion_.roles.size())};
+    fusion_.roles.push_back(ValueRole::computed);
+    fusion_.kernel_of.push_back(index);
+    k.partials.push_back({value, kept, body, k.nest.extents[static_cast<size_t>(kept)]});
+    return value;
+  }
+
+  // Copies an expression of a flat nest into kernel `index`; what that computes is in registers.
+  ExprId import_into(int32_t index, const FlatNest& flat, ExprId root, const std::vector<ExprId>& axes) {
+    FusedKernel& k = kernel(index);
+    Dag& dag = k.nest.dag;
+    Dag::Substitution substitution;
+    substitution.axes = axes;
+    substitution.load = [&](const Expr& load, const std::vector<ExprId>& indices, ExprId guard) {
+      ValueId value = flat.operands[static_cast<size_t>(load.integer)];
+      if (const FusedResult* result = ready_after(value) == index ? k.result_of(value) : nullptr) {
+        DType dtype = graph_.type(value).dtype;
+        return dtype == DType::f32 ? result->expr : dag.cast(result->expr, dtype);
+      }
+      int number = operand(k, value);
+      return load.kind == ExprKind::index_load ? dag.index_load(number, indices) : dag.load(number, indices, guard);
+    };
+    return dag.import(flat.nest.dag, root, substitution);
   }
 
   // The number of an equal reduction, or of a new one.
@@ -366,6 +419,7 @@ class Fuser {
   }
 
   const Graph& graph_;
+  const FuseOptions& options_;
   Fusion fusion_;
   Expansion expansion_;
   std::vector<ValueUses> uses_;
@@ -379,7 +433,7 @@ const FusedResult* FusedKernel::result_of(ValueId value) const {
   return nullptr;
 }
 
-Fusion fuse(const Graph& graph, const Target&) { return Fuser(graph).run(); }
+Fusion fuse(const Graph& graph, const FuseOptions& options) { return Fuser(graph, options).run(); }
 
 ViewBase view_base(const Graph& graph, const Fusion& fusion, ValueId value) {
   ViewBase base{value, true};

@@ -5,7 +5,8 @@
 // index space is that of the kernel, what it loads from the kernel it loads at its own index (so the
 // operand is in a register), and everything else is ready before the kernel starts. That one rule makes bias,
 // residual add and activation the epilogue of their contraction, and chains of maps one kernel.
-// Reductions over one index space that share a large operand share one kernel.
+// Reductions over one index space that share a large operand share one kernel; sums over a contraction's output can be
+// taken in its epilogue.
 //
 // GUARANTEES: kernels in launch order; no exp, log, tanh, erf, random number or reduction is computed twice
 // for one element; a reshape or slice of stored values is a view.
@@ -16,7 +17,6 @@
 #include <string>
 #include <vector>
 
-#include "compiler/base/target.h"
 #include "compiler/ir/graph.h"
 #include "compiler/ir/loop_nest.h"
 #include "compiler/lower/kernel.h"
@@ -39,6 +39,16 @@ struct ResultTarget {
   int32_t index = 0;  // piece: which input; output, update: which one
 };
 
+// Sums over a contraction's output that its own kernel takes, a row per task (PartialSum in kernel.h): a
+// pseudo-value behind the graph's values, f32[rows, columns], with the role `computed`. How many rows there
+// are depends on the finished kernel's task grid, so placement fills them in.
+struct FusedPartial {
+  ValueId value;
+  int kept = 0;            // the kernel's parallel axis that stays
+  ExprId body = kNoExpr;   // in the kernel's Dag
+  int64_t columns = 0;
+};
+
 struct FusedResult {
   ValueId value;
   ExprId expr = kNoExpr;
@@ -49,7 +59,8 @@ struct FusedKernel {
   LoopNest nest;                     // loads name `operands`; its stores are made from `results` later
   std::vector<ValueId> operands;     // values in memory that it reads
   std::optional<ContractionStage> contraction;
-  std::vector<PartialSum> partials;  // their outputs index `results` (see fuse_statistics)
+  std::vector<FusedPartial> partials;
+  bool sums_rows = false;            // of partials: its last axis has as many steps as they have rows
   std::vector<FusedResult> results;
   std::vector<NodeId> nodes;
   std::vector<std::string> reasons;
@@ -67,7 +78,17 @@ struct Fusion {
   std::map<ValueId, int32_t> in_state;
 };
 
-Fusion fuse(const Graph& graph, const Target& target);
+struct FuseOptions {
+  // Sums over the output of a contraction of at least this many elements (batch norm's statistics and their
+  // gradients) are taken by the contraction's kernel. INT64_MAX: never.
+  int64_t smallest_statistics = INT64_MAX;
+};
+
+Fusion fuse(const Graph& graph, const FuseOptions& options = {});
+
+inline bool is_partial(const Graph& graph, ValueId value) {
+  return value.index >= static_cast<int32_t>(graph.values.size());
+}
 
 // The value that a chain of views looks into, and whether every link keeps the row-major order (no slice).
 struct ViewBase {

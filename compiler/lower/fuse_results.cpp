@@ -12,11 +12,12 @@ ValueRole role_of(const Fusion& fusion, ValueId value) { return fusion.roles[sta
 
 // The state variable that a value is, or is a view of; -1: none.
 int32_t state_behind(const Graph& graph, const Fusion& fusion, ValueId value) {
+  if (is_partial(graph, value)) return -1;
   const Node& node = graph.producer(view_base(graph, fusion, value).base);
   return node.op == &state_op() ? static_cast<int32_t>(node.attrs.integer("index")) : -1;
 }
 
-// Whether kernel `k` loads the operand at its own parallel index alone.
+// Whether kernel `k` loads the operand at its own parallel index alone, and before it stores anything there.
 bool loads_own_elements(const Graph& graph, const FusedKernel& k, size_t operand) {
   if (k.contraction && (k.contraction->lhs == static_cast<int>(operand) || k.contraction->rhs == static_cast<int>(operand)))
     return false;
@@ -25,10 +26,14 @@ bool loads_own_elements(const Graph& graph, const FusedKernel& k, size_t operand
   for (const FusedResult& r : k.results) roots.push_back(r.expr);
   const Shape& shape = graph.type(k.operands[operand]).shape;
   bool own = true;
-  visit_postorder(k.nest.dag, roots, [&](ExprId id) {
+  auto names_operand = [&](ExprId id) {
     const Expr& e = k.nest.dag[id];
-    if ((e.kind == ExprKind::load || e.kind == ExprKind::index_load) && e.integer == static_cast<int64_t>(operand))
-      own = own && is_own_element(k.nest.dag, e, shape, k.nest.parallel_extents());
+    return (e.kind == ExprKind::load || e.kind == ExprKind::index_load) && e.integer == static_cast<int64_t>(operand);
+  };
+  for (const FusedPartial& p : k.partials)  // taken after the stores
+    visit_postorder(k.nest.dag, {p.body}, [&](ExprId id) { own = own && !names_operand(id); });
+  visit_postorder(k.nest.dag, roots, [&](ExprId id) {
+    if (names_operand(id)) own = own && is_own_element(k.nest.dag, k.nest.dag[id], shape, k.nest.parallel_extents());
   });
   return own;
 }

@@ -93,11 +93,16 @@ class Planner {
   static bool loads_own_elements(const KernelBody& body, size_t operand) {
     auto number = static_cast<int>(operand);
     if (body.contraction && (body.contraction->lhs == number || body.contraction->rhs == number)) return false;
+    const Dag& dag = body.nest.dag;
+    auto names_operand = [&](ExprId id) {
+      return (dag[id].kind == ExprKind::load || dag[id].kind == ExprKind::index_load) && dag[id].integer == number;
+    };
     bool own = true;
-    visit_postorder(body.nest.dag, roots_of(body.nest), [&](ExprId id) {
-      const Expr& e = body.nest.dag[id];
-      if ((e.kind == ExprKind::load || e.kind == ExprKind::index_load) && e.integer == number)
-        own = own && is_own_element(body.nest.dag, e, body.operands[operand].shape, body.nest.parallel_extents());
+    for (const PartialSum& p : body.partials)  // taken after the stores
+      visit_postorder(dag, {p.body}, [&](ExprId id) { own = own && !names_operand(id); });
+    visit_postorder(dag, roots_of(body.nest), [&](ExprId id) {
+      if (names_operand(id))
+        own = own && is_own_element(dag, dag[id], body.operands[operand].shape, body.nest.parallel_extents());
     });
     return own;
   }

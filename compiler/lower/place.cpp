@@ -16,9 +16,15 @@ struct Placement {
   Shape strides;
 };
 
+struct PartialBuffer {
+  int32_t buffer = -1;
+  Shape shape;  // [rows, columns]
+};
+
 class Placer {
  public:
-  Placer(const Graph& graph, const Fusion& fusion) : graph_(graph), fusion_(fusion) {
+  Placer(const Graph& graph, const Fusion& fusion, const Target& target)
+      : graph_(graph), fusion_(fusion), target_(target) {
     schedule_.states = graph.states;
     state_buffers_.resize(graph.states.size(), -1);
   }
@@ -167,12 +173,27 @@ class Placer {
     kernel.nodes = fused.nodes;
     kernel.reasons = fused.reasons;
     for (ValueId value : fused.operands) {
+      if (is_partial(graph_, value)) {
+        const PartialBuffer& p = partials_.at(value);
+        add_operand(kernel, "partial sums", DType::f32, p.shape, row_major_strides(p.shape), {p.buffer, 0}, false);
+        if (fused.sums_rows) kernel.body.nest.extents.back() = p.shape[0];
+        continue;
+      }
       const TensorType& type = graph_.type(value);
       add_operand(kernel, name_of(value), type.dtype, type.shape, place(value).strides, view_of(value), false);
     }
     for (const FusedResult& result : fused.results) add_store(kernel, result);
-    drop_unused(kernel.body.nest);
+    for (const FusedPartial& partial : fused.partials) add_partial(kernel, partial);
+    drop_unused(kernel.body);
     schedule_.kernels.push_back(std::move(kernel));
+  }
+
+  void add_partial(ScheduledKernel& kernel, const FusedPartial& partial) {
+    int64_t rows = task_grid(kernel.body, target_).partial_rows(partial.kept);
+    PartialBuffer p{new_buffer("partial sums", rows * partial.columns * size_of(DType::f32)), {rows, partial.columns}};
+    kernel.body.partials.push_back({partial.kept, partial.body, static_cast<int>(kernel.operands.size())});
+    add_operand(kernel, "partial sums", DType::f32, p.shape, row_major_strides(p.shape), {p.buffer, 0}, true);
+    partials_[partial.value] = std::move(p);
   }
 
   void add_store(ScheduledKernel& kernel, const FusedResult& result) {
@@ -204,7 +225,8 @@ class Placer {
 
   // Keeps the reductions that a store uses (max pooling's positions serve only the gradient), and of the Dag
   // what is reachable.
-  static void drop_unused(LoopNest& nest) {
+  static void drop_unused(KernelBody& body) {
+    LoopNest& nest = body.nest;
     std::vector<ExprId> values;
     for (const Store& store : nest.stores) values.push_back(store.value);
     std::vector<int> number(std::max<size_t>(nest.reductions.size(), 1), -1);
@@ -221,13 +243,16 @@ class Placer {
     Dag::Substitution substitution;
     substitution.reduced = [&](int64_t old) { return dag.reduced(number[static_cast<size_t>(old)]); };
     for (Store& store : nest.stores) store.value = dag.import(nest.dag, store.value, substitution);
+    for (PartialSum& p : body.partials) p.body = dag.import(nest.dag, p.body, {});
     nest.reductions = std::move(kept);
     nest.dag = std::move(dag);
   }
 
   const Graph& graph_;
   const Fusion& fusion_;
+  const Target& target_;
   Schedule schedule_;
+  std::map<ValueId, PartialBuffer> partials_;
   std::vector<int32_t> state_buffers_;
   std::map<ValueId, Placement> placements_;
   std::set<ValueId> stored_;
@@ -236,6 +261,8 @@ class Placer {
 
 }  // namespace
 
-Schedule place(const Graph& graph, const Fusion& fusion) { return Placer(graph, fusion).run(); }
+Schedule place(const Graph& graph, const Fusion& fusion, const Target& target) {
+  return Placer(graph, fusion, target).run();
+}
 
 }  // namespace netc

@@ -7,6 +7,6 @@
 namespace netc {
 
 // Everything of the Schedule but labels and costs.
-Schedule place(const Graph& graph, const Fusion& fusion);
+Schedule place(const Graph& graph, const Fusion& fusion, const Target& target);
 
 }  // namespace netc

@@ -44,6 +44,7 @@ void add_costs(ScheduledKernel& kernel) {
   std::vector<ExprId> bodies, stores;
   for (const Reduction& r : nest.reductions) bodies.push_back(r.body);
   for (const Store& s : nest.stores) stores.push_back(s.value);
+  for (const PartialSum& p : kernel.body.partials) stores.push_back(p.body);
   kernel.flops = nest.parallel_count() * work_of(nest.dag, stores, true);
   if (!bodies.empty())
     kernel.flops += nest.parallel_count() * nest.reduction_count() *
@@ -63,7 +64,11 @@ std::string to_string(const Schedule& schedule, const BufferView& view) {
 }  // namespace
 
 Schedule make_schedule(const Graph& graph, const Target& target, const SourceMap* sources) {
-  Schedule schedule = place(graph, fuse(graph, target));
+  return make_schedule(graph, target, sources, FuseOptions{});
+}
+
+Schedule make_schedule(const Graph& graph, const Target& target, const SourceMap* sources, const FuseOptions& options) {
+  Schedule schedule = place(graph, fuse(graph, options), target);
   for (ScheduledKernel& kernel : schedule.kernels) {
     kernel.label = label_of(graph, kernel, sources);
     add_costs(kernel);

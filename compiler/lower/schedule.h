@@ -54,9 +54,12 @@ struct Schedule {
   std::vector<StateVariable> states;
 };
 
+struct FuseOptions;
+
 // REQUIRES: `graph` after the passes of pipeline.h (no composite operators). `sources` may be null; with
 // it, labels name source lines. The kernels' task counts depend on `target` and shapes only.
 Schedule make_schedule(const Graph& graph, const Target& target, const SourceMap* sources = nullptr);
+Schedule make_schedule(const Graph& graph, const Target& target, const SourceMap* sources, const FuseOptions& options);
 
 // THROWS InternalError with the first broken invariant: operands within their buffers, no arena buffer
 // read before it is written, bodies as verify(KernelBody) wants them.

@@ -92,16 +92,20 @@ class Runner {
       for (int a = 0; a < nest.parallel; ++a) axes.push_back(nest.dag.axis(a));
       substitution.reduced = [&](int64_t) { return nest.dag.load(static_cast<int>(body.operands.size()), axes); };
       for (Store& store : nest.stores) store.value = nest.dag.import(body.nest.dag, store.value, substitution);
+      for (const PartialSum& p : body.partials)
+        nest.stores.push_back({p.output, nest.dag.import(body.nest.dag, p.body, substitution)});
     }
     for (const HostTensor& tensor : tensors) operands.push_back(&tensor);
     std::vector<TensorType> types;
     for (size_t s = 0; s < nest.stores.size(); ++s) {
       const KernelOperand& operand = body.operands[static_cast<size_t>(nest.stores[s].output)];
-      types.push_back({operand.dtype, operand.shape});
+      types.push_back({operand.dtype, nest.parallel_extents()});
       nest.stores[s].output = static_cast<int>(s);
     }
     std::vector<HostTensor> results = evaluate_nest(nest, operands, types, run_);
-    for (size_t s = 0; s < results.size(); ++s) {
+    for (size_t p = 0; p < body.partials.size(); ++p)
+      add_rows(kernel, body.partials[p], results[body.nest.stores.size() + p]);
+    for (size_t s = 0; s < body.nest.stores.size(); ++s) {
       auto number = static_cast<size_t>(body.nest.stores[s].output);
       const KernelOperand& operand = body.operands[number];
       size_t next = 0;
@@ -111,6 +115,25 @@ class Runner {
         for (int64_t b = 1; b < size_of(operand.dtype); ++b) memory[b] = std::numeric_limits<double>::quiet_NaN();
       });
     }
+  }
+
+  // A partial sum, given its body's value at every parallel index: one row for each block of the task grid.
+  void add_rows(const ScheduledKernel& kernel, const PartialSum& partial, const HostTensor& values) {
+    TaskGrid grid = task_grid(kernel.body, Target{});
+    auto kept = static_cast<size_t>(partial.kept);
+    const KernelOperand& operand = kernel.body.operands[static_cast<size_t>(partial.output)];
+    std::vector<double> sums(static_cast<size_t>(element_count(operand.shape)), 0.0);
+    for (size_t i = 0; i < values.data.size(); ++i) {
+      auto rest = static_cast<int64_t>(i);
+      Shape index(values.shape.size());
+      for (size_t d = index.size(); d-- > 0; rest /= values.shape[d]) index[d] = rest % values.shape[d];
+      int64_t row = 0;
+      for (size_t d = 0; d < index.size(); ++d)
+        if (d != kept) row = row * grid.blocks[d] + index[d] / grid.block[d];
+      sums[static_cast<size_t>(row * operand.shape[1] + index[kept])] += values.data[i];
+    }
+    for (size_t i = 0; i < sums.size(); ++i)
+      at(kernel.operands[static_cast<size_t>(partial.output)], static_cast<int64_t>(i), operand.dtype) = sums[i];
   }
 
   const Schedule& schedule_;

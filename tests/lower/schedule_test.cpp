@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "compiler/lower/fuse.h"
 #include "compiler/lower/memory_plan.h"
 #include "compiler/ops/registry.h"
 #include "compiler/passes/differentiate.h"
@@ -28,11 +29,11 @@ void expect_near(const std::map<std::string, HostTensor>& actual, const std::map
   }
 }
 
-Schedule check(const Graph& graph, uint64_t seed = 1) {
+Schedule check(const Graph& graph, uint64_t seed = 1, const FuseOptions& options = {}) {
   InterpretInputs inputs = random_inputs(graph, seed);
   InterpretResult expected = interpret(graph, inputs);
   Graph lowered = optimize(graph);
-  Schedule schedule = make_schedule(lowered, Target{});
+  Schedule schedule = make_schedule(lowered, Target{}, nullptr, options);
   MemoryPlan plan = plan_memory(schedule);
   EXPECT_GE(plan.arena_bytes, plan.lower_bound);
   InterpretResult actual = run_schedule(schedule, plan, inputs);
@@ -50,12 +51,21 @@ TEST(Schedule, ComputesGradients) {
   for (const Graph& graph : {mlp(4), small_cnn(3), residual_network(2), inception_network(2)}) check(differentiate(graph, "loss"));
 }
 
+TEST(Schedule, TakesStatisticsInEpilogues) {
+  Graph graph = differentiate(residual_network(2), "loss");
+  Schedule schedule = check(graph, 1, {.smallest_statistics = 0});
+  size_t kernels_with_sums = 0;
+  for (const ScheduledKernel& kernel : schedule.kernels) kernels_with_sums += !kernel.body.partials.empty();
+  EXPECT_GE(kernels_with_sums, 10u) << "six batch norms forward, four gradients behind a data gradient";
+}
+
 TEST(Schedule, ComputesRandomNetworks) {
   for (uint64_t seed = 0; seed < 60 && !HasFailure(); ++seed) {
     SCOPED_TRACE(seed);
     Graph graph = random_network(seed);
     check(graph, seed);
     check(differentiate(graph, "loss"), seed);
+    check(differentiate(graph, "loss"), seed, {.smallest_statistics = 0});
   }
 }
 
