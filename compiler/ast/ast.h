@@ -29,7 +29,7 @@ struct TypeExpr {
 struct Parameter {
   Name name;
   TypeExpr type;
-  std::optional<Expr> default_value;
+  std::optional<Expression> default_value;
   Span span;
 };
 
@@ -48,7 +48,7 @@ struct ImportDecl {
 
 struct LetDecl {
   Name name;
-  Expr value;
+  Expression value;
 };
 
 struct BlockDecl {
@@ -66,7 +66,7 @@ struct NetworkDecl {
 // `key = value`
 struct Entry {
   Name key;
-  Expr value;
+  Expression value;
   Span span;
 };
 
@@ -95,7 +95,7 @@ struct RecipeDecl {
 // `train NAME = network on data { ... }`
 struct TrainDecl {
   Name name;
-  Expr network;  // `resnet50`, `resnet50(classes = 102)`
+  Expression network;  // `resnet50`, `resnet50(classes = 102)`
   Name data;
   ConfigBody body;
 };
@@ -107,8 +107,8 @@ struct EnsembleDecl {
 
 // `"stage.{s}.**" = "layer{s+1}.**"`
 struct NamesRule {
-  Expr from;  // a StringLit: the network's path
-  Expr to;    // a StringLit: the path in the file
+  Expression from;  // a StringLit: the network's path
+  Expression to;    // a StringLit: the path in the file
   Span span;
 };
 

@@ -1,6 +1,6 @@
 // Expressions of the `.net` language: everything that is computed at compile time.
 //
-// An Expr is a span and one of the nodes of `Expr::Node`. Nodes own their children by value, so a
+// An Expression is a span and one of the nodes of `Expression::Node`. Nodes own their children by value, so a
 // tree is destroyed, moved and walked without bookkeeping; nothing refers upwards. Depth is bounded
 // by ParseLimits::max_nesting, so recursion over a tree that came from `parse` is safe.
 //
@@ -26,21 +26,21 @@ struct Name {
   Span span;
 };
 
-struct Expr;
+struct Expression;
 
-// Owns one Expr; never null in a finished tree. Reads like a pointer.
+// Owns one Expression; never null in a finished tree. Reads like a pointer.
 class ExprBox {
  public:
   ExprBox() = default;
-  ExprBox(Expr expr);  // NOLINT: a node's child is written as the expression itself
+  ExprBox(Expression expr);  // NOLINT: a node's child is written as the expression itself
   ExprBox(ExprBox&&) noexcept;
   ExprBox& operator=(ExprBox&&) noexcept;
   ~ExprBox();
-  const Expr& operator*() const { return *expr_; }
-  const Expr* operator->() const { return expr_.get(); }
+  const Expression& operator*() const { return *expr_; }
+  const Expression* operator->() const { return expr_.get(); }
 
  private:
-  std::unique_ptr<Expr> expr_;
+  std::unique_ptr<Expression> expr_;
 };
 
 // One argument of a call: `64`, or `stride = 2` where `name` is `stride`.
@@ -108,7 +108,7 @@ struct With {
 };
 
 struct ListExpr {
-  std::vector<Expr> items;
+  std::vector<Expression> items;
 };
 
 // `first..last`, half-open.
@@ -142,7 +142,7 @@ struct IfExpr {
   ExprBox condition, then_value, else_value;
 };
 
-struct Expr {
+struct Expression {
   using Node = std::variant<IntLit, FloatLit, QuantityLit, StringLit, SizeLit, BoolLit, NameRef, Member, Call,
                             With, ListExpr, Range, Index, Unary, Binary, IfExpr>;
   Node node;
@@ -155,7 +155,7 @@ struct Expr {
   }
 };
 
-inline ExprBox::ExprBox(Expr expr) : expr_(std::make_unique<Expr>(std::move(expr))) {}
+inline ExprBox::ExprBox(Expression expr) : expr_(std::make_unique<Expression>(std::move(expr))) {}
 inline ExprBox::ExprBox(ExprBox&&) noexcept = default;
 inline ExprBox& ExprBox::operator=(ExprBox&&) noexcept = default;
 inline ExprBox::~ExprBox() = default;

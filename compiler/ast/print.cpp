@@ -235,7 +235,7 @@ class Printer {
 
 }  // namespace
 
-std::string print_expr(const Expr& expr) {
+std::string print_expr(const Expression& expr) {
   return std::visit(
       Overloaded{
           [](const IntLit& e) { return std::to_string(e.value); },

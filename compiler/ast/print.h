@@ -18,6 +18,6 @@ namespace netc {
 
 std::string print_ast(const Ast& ast);
 // One line: `(64 * (2 ** s))`.
-std::string print_expr(const Expr& expr);
+std::string print_expr(const Expression& expr);
 
 }  // namespace netc

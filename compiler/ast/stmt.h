@@ -23,7 +23,7 @@ struct Body {
 
 // `relu`, `conv(64, 3x3)`, and as the first link also `x` (a value).
 struct CallLink {
-  Expr callee;  // mostly a NameRef
+  Expression callee;  // mostly a NameRef
   std::vector<Arg> args;
   bool has_parentheses = false;
   Span args_span;  // of the parentheses; invalid without them
@@ -31,7 +31,7 @@ struct CallLink {
 
 // `[a, b] -> concat`: only ever the first link.
 struct ListLink {
-  std::vector<Expr> values;
+  std::vector<Expression> values;
 };
 
 struct Shortcut {
@@ -81,14 +81,14 @@ struct ChainStmt {
 // `let n = 4 * width`
 struct LetStmt {
   Name name;
-  Expr value;
+  Expression value;
 };
 
 // `param w: [64] = normal(0.02)`
 struct ParamStmt {
   Name name;
-  Expr shape;                // a ListExpr
-  std::optional<Expr> init;  // absent: the default
+  Expression shape;                // a ListExpr
+  std::optional<Expression> init;  // absent: the default
 };
 
 // `stage: for i, x in xs { }`: `index` is i, absent in `for x in xs`.
@@ -97,20 +97,20 @@ struct ForStmt {
   Span keyword_span;
   std::optional<Name> index;
   Name variable;
-  Expr range;  // a list or a range
+  Expression range;  // a list or a range
   Body body;
 };
 
 struct RepeatStmt {
   std::optional<Name> label;
   Span keyword_span;
-  Expr count;
+  Expression count;
   Body body;
 };
 
 // `if c { } else if d { } else { }`: one arm per condition, then the last body.
 struct IfArm {
-  Expr condition;
+  Expression condition;
   Body body;
 };
 struct IfStmt {
@@ -124,7 +124,7 @@ struct InputStmt {
   Span keyword_span;
   Name name;
   std::optional<Name> dtype;
-  Expr shape;  // a ListExpr
+  Expression shape;  // a ListExpr
 };
 
 // `output logits`, `output mask = x -> sigmoid`
@@ -137,8 +137,8 @@ struct OutputStmt {
 // `require width > 0, "text"`
 struct RequireStmt {
   Span keyword_span;
-  Expr condition;
-  std::optional<Expr> text;  // a StringLit
+  Expression condition;
+  std::optional<Expression> text;  // a StringLit
 };
 
 // `share tower = embed(128)`

@@ -119,7 +119,7 @@ class AstBuilder {
       if (line->entry() != nullptr) {
         result.entries.push_back(entry(line->entry()));
       } else {
-        Expr from = expr_.string(line->STRING(0)->getSymbol()), to = expr_.string(line->STRING(1)->getSymbol());
+        Expression from = expr_.string(line->STRING(0)->getSymbol()), to = expr_.string(line->STRING(1)->getSymbol());
         const Span whole = join(from.span, to.span);
         result.rules.push_back({std::move(from), std::move(to), whole});
       }
@@ -292,7 +292,7 @@ class AstBuilder {
       trailers.pop_back();
     }
     const Name callee = expr_.name(context->ID()->getSymbol());
-    return {expr_.apply(Expr{NameRef{callee.text}, callee.span}, trailers), expr_.args(own), own != nullptr,
+    return {expr_.apply(Expression{NameRef{callee.text}, callee.span}, trailers), expr_.args(own), own != nullptr,
             span(own)};
   }
 

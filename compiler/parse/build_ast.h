@@ -19,35 +19,35 @@ class ExprBuilder {
  public:
   explicit ExprBuilder(Report& report) : report_(report) {}
 
-  Expr build(P::ExprContext* context);
-  Expr list(P::ListContext* context);
+  Expression build(P::ExprContext* context);
+  Expression list(P::ListContext* context);
   std::vector<Arg> args(P::CallArgsContext* context);  // null: none
-  Expr apply(Expr value, const std::vector<P::TrailerContext*>& trailers);
-  Expr string(antlr4::Token* token);
+  Expression apply(Expression value, const std::vector<P::TrailerContext*>& trailers);
+  Expression string(antlr4::Token* token);
 
   Name name(antlr4::Token* token) const;
   Span span(antlr4::Token* token) const;
   Span span(antlr4::ParserRuleContext* context) const;  // invalid for null
 
  private:
-  Expr build(P::DisjunctionContext* context);
-  Expr build(P::ConjunctionContext* context);
-  Expr build(P::InversionContext* context);
-  Expr build(P::ComparisonContext* context);
-  Expr build(P::RangeContext* context);
-  Expr build(P::SumContext* context);
-  Expr build(P::ProductContext* context);
-  Expr build(P::UnaryContext* context);
-  Expr build(P::PowerContext* context);
-  Expr build(P::PostfixContext* context);
-  Expr build(P::AtomContext* context);
+  Expression build(P::DisjunctionContext* context);
+  Expression build(P::ConjunctionContext* context);
+  Expression build(P::InversionContext* context);
+  Expression build(P::ComparisonContext* context);
+  Expression build(P::RangeContext* context);
+  Expression build(P::SumContext* context);
+  Expression build(P::ProductContext* context);
+  Expression build(P::UnaryContext* context);
+  Expression build(P::PowerContext* context);
+  Expression build(P::PostfixContext* context);
+  Expression build(P::AtomContext* context);
   template <class Operand>
-  Expr left_to_right(antlr4::ParserRuleContext* context);
+  Expression left_to_right(antlr4::ParserRuleContext* context);
 
-  Expr integer(Span span);
-  Expr real(Span span);
-  Expr size(Span span);
-  Expr quantity(Span span);
+  Expression integer(Span span);
+  Expression real(Span span);
+  Expression size(Span span);
+  Expression quantity(Span span);
   int64_t parse_int(std::string_view digits, Span span);
   double parse_double(std::string_view digits, Span span);
 

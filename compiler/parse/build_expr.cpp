@@ -8,7 +8,7 @@
 namespace netc::syntax {
 namespace {
 
-Expr make(Expr::Node node, Span span) { return {std::move(node), span}; }
+Expression make(Expression::Node node, Span span) { return {std::move(node), span}; }
 
 BinaryOp binary_op(size_t type) {
   switch (type) {
@@ -72,7 +72,7 @@ Name ExprBuilder::name(antlr4::Token* token) const {
   return {std::string(report_.text(where)), where};
 }
 
-Expr ExprBuilder::build(P::ExprContext* context) {
+Expression ExprBuilder::build(P::ExprContext* context) {
   if (context->disjunction() != nullptr) return build(context->disjunction());
   const std::vector<P::ExprContext*> parts = context->expr();
   return make(IfExpr{build(parts[0]), build(parts[1]), build(parts[2])}, span(context));
@@ -80,29 +80,29 @@ Expr ExprBuilder::build(P::ExprContext* context) {
 
 // Operands at even places, operators between them: ((a + b) - c).
 template <class Operand>
-Expr ExprBuilder::left_to_right(antlr4::ParserRuleContext* context) {
+Expression ExprBuilder::left_to_right(antlr4::ParserRuleContext* context) {
   const auto operand = [&](size_t i) { return build(static_cast<Operand*>(context->children[i])); };
-  Expr result = operand(0);
+  Expression result = operand(0);
   for (size_t i = 2; i < context->children.size(); i += 2) {
     antlr4::Token* op = static_cast<antlr4::tree::TerminalNode*>(context->children[i - 1])->getSymbol();
-    Expr right = operand(i);
+    Expression right = operand(i);
     const Span whole = join(result.span, right.span);
     result = make(Binary{binary_op(op->getType()), span(op), std::move(result), std::move(right)}, whole);
   }
   return result;
 }
 
-Expr ExprBuilder::build(P::DisjunctionContext* context) { return left_to_right<P::ConjunctionContext>(context); }
-Expr ExprBuilder::build(P::ConjunctionContext* context) { return left_to_right<P::InversionContext>(context); }
-Expr ExprBuilder::build(P::SumContext* context) { return left_to_right<P::ProductContext>(context); }
-Expr ExprBuilder::build(P::ProductContext* context) { return left_to_right<P::UnaryContext>(context); }
+Expression ExprBuilder::build(P::DisjunctionContext* context) { return left_to_right<P::ConjunctionContext>(context); }
+Expression ExprBuilder::build(P::ConjunctionContext* context) { return left_to_right<P::InversionContext>(context); }
+Expression ExprBuilder::build(P::SumContext* context) { return left_to_right<P::ProductContext>(context); }
+Expression ExprBuilder::build(P::ProductContext* context) { return left_to_right<P::UnaryContext>(context); }
 
-Expr ExprBuilder::build(P::InversionContext* context) {
+Expression ExprBuilder::build(P::InversionContext* context) {
   if (context->comparison() != nullptr) return build(context->comparison());
   return make(Unary{UnaryOp::logical_not, span(context->getStart()), build(context->inversion())}, span(context));
 }
 
-Expr ExprBuilder::build(P::ComparisonContext* context) {
+Expression ExprBuilder::build(P::ComparisonContext* context) {
   if (context->children.size() > 3) {
     auto* second = static_cast<antlr4::tree::TerminalNode*>(context->children[3])->getSymbol();
     Diagnostic d = error("E0021", "comparisons do not chain", span(second));
@@ -112,27 +112,27 @@ Expr ExprBuilder::build(P::ComparisonContext* context) {
   return left_to_right<P::RangeContext>(context);
 }
 
-Expr ExprBuilder::build(P::RangeContext* context) {
+Expression ExprBuilder::build(P::RangeContext* context) {
   const std::vector<P::SumContext*> ends = context->sum();
   if (ends.size() == 1) return build(ends[0]);
   return make(Range{build(ends[0]), build(ends[1])}, span(context));
 }
 
-Expr ExprBuilder::build(P::UnaryContext* context) {
+Expression ExprBuilder::build(P::UnaryContext* context) {
   if (context->power() != nullptr) return build(context->power());
   return make(Unary{UnaryOp::negate, span(context->getStart()), build(context->unary())}, span(context));
 }
 
-Expr ExprBuilder::build(P::PowerContext* context) {
-  Expr base = build(context->postfix());
+Expression ExprBuilder::build(P::PowerContext* context) {
+  Expression base = build(context->postfix());
   if (context->unary() == nullptr) return base;
   antlr4::Token* op = context->POW()->getSymbol();
   return make(Binary{BinaryOp::pow, span(op), std::move(base), build(context->unary())}, span(context));
 }
 
-Expr ExprBuilder::build(P::PostfixContext* context) { return apply(build(context->atom()), context->trailer()); }
+Expression ExprBuilder::build(P::PostfixContext* context) { return apply(build(context->atom()), context->trailer()); }
 
-Expr ExprBuilder::apply(Expr value, const std::vector<P::TrailerContext*>& trailers) {
+Expression ExprBuilder::apply(Expression value, const std::vector<P::TrailerContext*>& trailers) {
   for (P::TrailerContext* trailer : trailers) {
     const Span whole = join(value.span, span(trailer));
     if (trailer->ID() != nullptr) {
@@ -151,7 +151,7 @@ Expr ExprBuilder::apply(Expr value, const std::vector<P::TrailerContext*>& trail
   return value;
 }
 
-Expr ExprBuilder::build(P::AtomContext* context) {
+Expression ExprBuilder::build(P::AtomContext* context) {
   if (context->expr() != nullptr) return build(context->expr());
   if (context->list() != nullptr) return list(context->list());
   antlr4::Token* token = context->getStart();
@@ -168,7 +168,7 @@ Expr ExprBuilder::build(P::AtomContext* context) {
   }
 }
 
-Expr ExprBuilder::list(P::ListContext* context) {
+Expression ExprBuilder::list(P::ListContext* context) {
   ListExpr result;
   for (P::ExprContext* item : context->expr()) result.items.push_back(build(item));
   return make(std::move(result), span(context));
@@ -210,15 +210,15 @@ double ExprBuilder::parse_double(std::string_view digits, Span where) {
   return 1;
 }
 
-Expr ExprBuilder::integer(Span where) {
+Expression ExprBuilder::integer(Span where) {
   const std::string_view text = report_.text(where);
   const bool is_number = text.find_first_not_of("0123456789_") == std::string_view::npos;
   return make(IntLit{is_number ? parse_int(text, where) : 1}, where);  // else a BAD_NUMBER, reported
 }
 
-Expr ExprBuilder::real(Span where) { return make(FloatLit{parse_double(report_.text(where), where)}, where); }
+Expression ExprBuilder::real(Span where) { return make(FloatLit{parse_double(report_.text(where), where)}, where); }
 
-Expr ExprBuilder::size(Span where) {
+Expression ExprBuilder::size(Span where) {
   const std::string_view text = report_.text(where);
   const size_t x = text.find('x');
   const SizeLit value{parse_int(text.substr(0, x), where), parse_int(text.substr(x + 1), where)};
@@ -226,7 +226,7 @@ Expr ExprBuilder::size(Span where) {
   return make(value, where);
 }
 
-Expr ExprBuilder::quantity(Span where) {
+Expression ExprBuilder::quantity(Span where) {
   const std::string_view text = report_.text(where);
   const size_t unit_at = std::min(text.find_first_not_of("0123456789._"), text.size());
   const std::string_view digits = text.substr(0, unit_at), spelled = text.substr(unit_at);
@@ -242,7 +242,7 @@ Expr ExprBuilder::quantity(Span where) {
   return make(value, where);
 }
 
-Expr ExprBuilder::string(antlr4::Token* token) {
+Expression ExprBuilder::string(antlr4::Token* token) {
   const Span where = span(token);
   std::string_view text = report_.text(where);
   StringLit value;
