@@ -12,33 +12,36 @@
 namespace netc {
 namespace {
 
-constexpr auto kSpinTime = std::chrono::milliseconds(2);
+constexpr std::chrono::nanoseconds kPauseTime = std::chrono::microseconds(50);
+constexpr std::chrono::nanoseconds kSpinTime = std::chrono::milliseconds(2);
 constexpr uint32_t kStop = UINT32_MAX;  // a ticket that ends its worker
 
-void relax(bool crowded) {
-  if (crowded) {
-    sched_yield();
-  } else {
+void pause() {
 #if defined(__x86_64__)
-    __builtin_ia32_pause();
+  __builtin_ia32_pause();
 #else
-    std::atomic_signal_fence(std::memory_order_seq_cst);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
 #endif
-  }
 }
 
-// Waits until `value` is no longer `old`: spins, then sleeps. Returns the new value.
+// Waits until `value` is no longer `old`: spins, then sleeps. Returns the new value. What is waited for
+// mostly comes within microseconds; after that, or where threads outnumber processors, spinning lets
+// others run, because the one that is waited for may be among them.
 uint32_t wait_for_change(std::atomic<uint32_t>& value, uint32_t old, bool crowded) {
   uint32_t now = value.load(std::memory_order_acquire);
   if (now != old) return now;
-  auto deadline = std::chrono::steady_clock::now() + kSpinTime;
-  for (;;) {
-    for (int i = 0; i < 64; ++i) {
-      relax(crowded);
+  const auto start = std::chrono::steady_clock::now();
+  for (auto waited = start - start; waited < kSpinTime; waited = std::chrono::steady_clock::now() - start) {
+    const bool yield = crowded || waited > kPauseTime;
+    for (int i = 0; i < (yield ? 4 : 64); ++i) {
+      if (yield) {
+        sched_yield();
+      } else {
+        pause();
+      }
       now = value.load(std::memory_order_acquire);
       if (now != old) return now;
     }
-    if (std::chrono::steady_clock::now() >= deadline) break;
   }
   while ((now = value.load(std::memory_order_acquire)) == old) value.wait(old, std::memory_order_acquire);
   return now;

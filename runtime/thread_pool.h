@@ -4,7 +4,7 @@
 //
 // A launch's tasks are split statically into contiguous ranges, one a thread: neighbouring tasks
 // share cache lines, and the split of one launch meets the data that the previous one left in a
-// core's cache. With more threads than processors, spinning yields instead of burning time slices.
+// core's cache. Spinning yields after a while, so that waiting does not starve what is waited for.
 //
 //   ThreadPool pool(2);
 //   pool.parallel_for(100, body);   // body(0, 0, 50) here, body(1, 50, 100) on the other thread

@@ -96,7 +96,7 @@ TEST(Image, EveryDamagedByteIsSafe) {
   for (int i = 0; i < 3 * 9 * 9; ++i) noise += static_cast<char>(i * i * 7 + i);
   for (const std::string& good : {png(9, 9, PNG_FORMAT_RGB, noise), jpeg(9, 9, false, noise)})
     for (size_t i = 0; i < good.size(); ++i)
-      for (char flip : {'\x01', '\x80', '\xff'}) {
+      for (char flip : {'\x01', '\xff'}) {
         std::string bytes = good;
         bytes[i] = static_cast<char>(bytes[i] ^ flip);
         decode_error(bytes);
