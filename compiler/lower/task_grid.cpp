@@ -6,6 +6,7 @@
 //   relu over [64, 16, 28, 28], budget 32768 elements: block [2, 16, 28, 28], 32 tasks.
 #include <algorithm>
 
+#include "compiler/lower/gemm_plan.h"
 #include "compiler/lower/kernel.h"
 
 namespace netc {
@@ -24,8 +25,11 @@ TaskGrid grid_of_blocks(const Shape& extents, Shape block) {
 
 }  // namespace
 
-TaskGrid task_grid(const KernelBody& body, const Target&) {
+TaskGrid task_grid(const KernelBody& body, const Target& target) {
   const Shape extents = body.nest.parallel_extents();
+  if (body.contraction)
+    if (std::optional<GemmPlan> plan = plan_gemm(body, target)) return grid_of_blocks(extents, plan->output_block);
+
   int64_t per_element = body.nest.reduction_count();
   if (body.contraction) per_element = std::max<int64_t>(1, body.contraction->contraction.multiply_adds() /
                                                                body.nest.parallel_count());

@@ -19,6 +19,7 @@
 
 #include "compiler/backend/cpu/kernel_emitter.h"
 #include "compiler/base/error.h"
+#include "compiler/lower/gemm_plan.h"
 
 namespace netc {
 namespace {
@@ -146,6 +147,10 @@ std::vector<std::vector<std::byte>> compile_kernels(const std::vector<NamedKerne
   return objects;
 }
 
-int64_t scratch_bytes(const KernelBody&, const Target&) { return 0; }
+int64_t scratch_bytes(const KernelBody& body, const Target& target) {
+  if (!body.contraction) return 0;
+  const std::optional<GemmPlan> plan = plan_gemm(body, target);
+  return plan ? plan->scratch_bytes() : 0;
+}
 
 }  // namespace netc

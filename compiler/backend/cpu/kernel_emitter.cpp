@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include "compiler/backend/cpu/nest_emitter.h"
+#include "compiler/backend/cpu/gemm_emitter.h"
 #include "compiler/base/error.h"
 #include "compiler/lower/contraction_nest.h"
 
@@ -75,12 +75,16 @@ void emit_kernel(llvm::Module& module, const std::string& symbol, const KernelBo
   for (unsigned i = 0; i < 5; ++i) function->getArg(i)->setName(names[i]);
 
   const TaskGrid grid = task_grid(body, target);
-  const KernelBody nest = body.contraction ? contraction_as_nest(body) : body;
+  const std::optional<GemmPlan> gemm = body.contraction ? plan_gemm(body, target) : std::nullopt;
+  const KernelBody nest = body.contraction && !gemm ? contraction_as_nest(body) : body;
   b.SetInsertPoint(llvm::BasicBlock::Create(context, "entry", function));
   b.open_scope();
   const KernelPointers pointers = load_pointers(b, function, body);
+  Value* scratch = b.CreateLoad(pointer, b.CreateConstGEP1_64(b.getInt8Ty(), function->getArg(2), offsetof(KernelArgs, scratch)));
   b.loop(function->getArg(3), function->getArg(4), 1, {}, false, [&](Value* task, const Carried&) {
-    emit_nest(b, nest, grid, decode_task(b, nest, grid, task), pointers, target);
+    const TaskBlock block = decode_task(b, nest, grid, task);
+    if (gemm) emit_contraction(b, body, *gemm, grid, block, pointers, scratch, target);
+    else emit_nest(b, nest, grid, block, pointers, target);
     return Carried{};
   });
   b.CreateRetVoid();
