@@ -1,22 +1,81 @@
 // Wrong programs with the whole text that the user sees, one file a case (tests/golden/golden.h);
 // and the pages of `netc explain`: each wrong program there must give its code, each right one none.
-#include "compiler/parse/parse.h"
+#include <unistd.h>
+
+#include "compiler/sema/sema.h"
 #include "tests/golden/golden.h"
 
 namespace netc {
 namespace {
 
-// `$ netc check main.net`, `$ netc check --error-format=json main.net`
-std::string check(const golden::Case& c) {
-  SourceMap sources;
+// The case's files in a folder of their own, which is the current one while this lives: messages
+// show paths as the user named them.
+class Folder {
+ public:
+  explicit Folder(const std::vector<std::pair<std::string, std::string>>& files)
+      : before_(std::filesystem::current_path()) {
+    std::string name = (std::filesystem::temp_directory_path() / "netc_errors_XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a folder for the case");
+    path_ = name;
+    for (const auto& [file, text] : files) {
+      std::filesystem::create_directories((path_ / file).parent_path());
+      std::ofstream(path_ / file, std::ios::binary) << text;
+    }
+    std::filesystem::current_path(path_);
+  }
+  ~Folder() {
+    std::error_code ignored;
+    std::filesystem::current_path(before_, ignored);
+    std::filesystem::remove_all(path_, ignored);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+ private:
+  std::filesystem::path before_, path_;
+};
+
+struct CheckCommand {
+  std::string reference;  // "main.net", "main.net:small"
+  bool json = false;
+  ElaborateConfig config;
+};
+
+// `netc check [--error-format=json] [--no-advice] [--set NAME=VALUE] REFERENCE`
+CheckCommand parse_command(const std::string& command) {
+  CheckCommand result;
+  std::istringstream in(command);
+  std::string word;
+  in >> word >> word;  // netc check
+  while (in >> word) {
+    if (word == "--error-format=json") {
+      result.json = true;
+    } else if (word == "--no-advice") {
+      result.config.advice = false;
+    } else if (word == "--set") {
+      in >> word;
+      const size_t equals = word.find('=');
+      result.config.set[word.substr(0, equals)] = word.substr(equals + 1);
+    } else {
+      result.reference = word;
+    }
+  }
+  return result;
+}
+
+std::string check_case(const golden::Case& c) {
+  const CheckCommand command = parse_command(c.command);
+  const Folder folder(c.files);
+  Project project;
   DiagnosticSink sink;
-  for (const auto& [name, text] : c.files) parse(sources, sources.add(name, text), sink);
+  const bool good = check(project, command.reference, command.config, sink);
+  EXPECT_EQ(good, !sink.has_errors());
   std::string out;
   for (const Diagnostic& diagnostic : sink.all()) {
-    if (c.has_option("--error-format=json")) {
-      out += render_json(diagnostic, sources) + "\n";
+    if (command.json) {
+      out += render_json(diagnostic, project.sources()) + "\n";
     } else {
-      out += (out.empty() ? "" : "\n") + render_text(diagnostic, sources);
+      out += (out.empty() ? "" : "\n") + render_text(diagnostic, project.sources());
     }
   }
   return out;
@@ -36,9 +95,10 @@ std::string program_of(const std::string& page, const std::string& heading) {
 }
 
 std::vector<std::string> codes_of(const std::string& program) {
-  SourceMap sources;
+  const Folder folder({{"main.net", program}});
+  Project project;
   DiagnosticSink sink;
-  parse(sources, sources.add("main.net", program), sink);
+  check(project, "main.net", {.advice = true}, sink);
   std::vector<std::string> codes;
   for (const Diagnostic& diagnostic : sink.all()) codes.push_back(diagnostic.code);
   return codes;
@@ -72,5 +132,5 @@ TEST(Explanations, ExistForEveryCodeOfTheCases) {
 }  // namespace netc
 
 int main(int argc, char** argv) {
-  return netc::golden::run_all(argc, argv, "Errors", std::string(NETC_TEST_DIR) + "/errors/cases", netc::check);
+  return netc::golden::run_all(argc, argv, "Errors", std::string(NETC_TEST_DIR) + "/errors/cases", netc::check_case);
 }
