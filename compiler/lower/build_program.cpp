@@ -12,8 +12,8 @@ constexpr size_t kSymbolLength = 64;
 
 class ProgramBuilder {
  public:
-  ProgramBuilder(const StateLayout& state, const Target& target, const SourceMap* sources)
-      : state_(state), target_(target), sources_(sources) {
+  ProgramBuilder(const StateLayout& state, const Target& target, const SourceMap* sources, const FuseOptions& options)
+      : state_(state), target_(target), sources_(sources), options_(options) {
     plan_.program.state = state.slots;
     plan_.program.state_bytes = state.bytes;
   }
@@ -32,7 +32,7 @@ class ProgramBuilder {
   const LoweredGraph& lowered(const Graph* graph) {
     for (const LoweredGraph& known : plan_.graphs)
       if (known.graph == graph) return known;
-    LoweredGraph result{graph, make_schedule(*graph, target_, sources_), {}};
+    LoweredGraph result{graph, make_schedule(*graph, target_, sources_, options_), {}};
     result.memory = plan_memory(result.schedule);
     plan_.graphs.push_back(std::move(result));
     return plan_.graphs.back();
@@ -90,6 +90,7 @@ class ProgramBuilder {
   const StateLayout& state_;
   const Target& target_;
   const SourceMap* sources_;
+  const FuseOptions& options_;
   ProgramPlan plan_;
   std::map<std::string, int32_t> numbers_;  // by identity
 };
@@ -97,8 +98,8 @@ class ProgramBuilder {
 }  // namespace
 
 ProgramPlan build_program(const std::vector<EntrySpec>& entries, const StateLayout& state, const Target& target,
-                          const SourceMap* sources) {
-  return ProgramBuilder(state, target, sources).run(entries);
+                          const SourceMap* sources, const FuseOptions& options) {
+  return ProgramBuilder(state, target, sources, options).run(entries);
 }
 
 }  // namespace netc

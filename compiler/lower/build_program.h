@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "compiler/base/program.h"
+#include "compiler/lower/fuse.h"
 #include "compiler/lower/memory_plan.h"
 #include "compiler/lower/schedule.h"
 #include "compiler/lower/state_layout.h"
@@ -45,6 +46,6 @@ struct ProgramPlan {
 
 // Equal bodies (identity()) become one kernel. REQUIRES: every state of the graphs is in `state`.
 ProgramPlan build_program(const std::vector<EntrySpec>& entries, const StateLayout& state, const Target& target,
-                          const SourceMap* sources = nullptr);
+                          const SourceMap* sources = nullptr, const FuseOptions& options = {});
 
 }  // namespace netc
