@@ -7,7 +7,7 @@
 // an operand may be a slice of a larger buffer (concat).
 //
 // A written operand may be the same memory as a read one (in place, and state updates): then the read one
-// is loaded at the parallel index alone, so a task that loads an element before it stores it is right.
+// is loaded at the parallel index alone, so a task that computes all of a point's values before it stores any is right.
 // No other two operands overlap where one is written; backends must not claim more.
 //
 // Example, conv + bias + relu: operands x, w, bias, y; contraction {lhs x, rhs w};

@@ -148,10 +148,12 @@ class NestEmitter {
   // Everything at one point of the parallel axes (or one vector of points).
   Carried point(const Carried& carried) {
     if (!nest_.reductions.empty()) expressions_.set_reduced(reduce());
-    for (const Store& s : nest_.stores) {
-      Value* value = vector_is_reduced() ? expressions_.value(s.value) : expressions_.lanes(s.value);
-      expressions_.store(s.output, analysis_.store_offset(s.output), value);
-    }
+    // All values before all stores: a store may go over an operand that another value loads (in place).
+    std::vector<Value*> values;
+    for (const Store& s : nest_.stores)
+      values.push_back(vector_is_reduced() ? expressions_.value(s.value) : expressions_.lanes(s.value));
+    for (size_t i = 0; i < values.size(); ++i)
+      expressions_.store(nest_.stores[i].output, analysis_.store_offset(nest_.stores[i].output), values[i]);
     Carried sums;
     for (size_t i = 0; i < carried.size(); ++i) {
       Value* x = expressions_.lanes(body_.partials[i].body);
