@@ -7,8 +7,10 @@ namespace {
 
 int64_t extent_of(const Contraction& c, int axis) { return c.axes[static_cast<size_t>(axis)].extent; }
 
+// g*C + c of a grouped convolution. (A window of its own stride, s*oh + kh, looks the same, but is
+// better solved for oh.)
 bool is_radix(const Contraction& c, const AxisSum& sum) {
-  return sum.terms.size() == 2 && sum.offset == 0 && sum.terms[1].coefficient == 1 &&
+  return sum.terms.size() == 2 && c.role(sum.terms[0].axis) == AxisRole::batch && sum.offset == 0 && sum.terms[1].coefficient == 1 &&
          sum.terms[0].coefficient == extent_of(c, sum.terms[1].axis);
 }
 

@@ -196,17 +196,22 @@ int last_of(const GemmPlan& plan, GemmRole role) {
   return -1;
 }
 
-// Cycles per multiply-add (times lanes), roughly: packing V and empty lanes.
-double cost(const GemmPlan& plan, int lanes) {
-  const double m = static_cast<double>(extent_of(plan, GemmRole::m)), n = static_cast<double>(extent_of(plan, GemmRole::n));
+// Cycles per multiply-add, roughly: the sums themselves with their empty lanes, packing V once per task,
+// and an epilogue that reads C across its rows if neighbours of the output are not neighbours in m.
+double cost(const GemmPlan& plan) {
+  const double lanes = plan.lanes, typical_block = 128;
+  const double m = static_cast<double>(extent_of(plan, GemmRole::m));
+  const double n = std::min(typical_block, static_cast<double>(extent_of(plan, GemmRole::n)));
+  const double k = static_cast<double>(extent_of(plan, GemmRole::k));
   const int last_m = last_of(plan, GemmRole::m), last_k = last_of(plan, GemmRole::k);
+  auto run = [&](int v) { return std::min(lanes, static_cast<double>(plan.variables[static_cast<size_t>(v)].extent)); };
   double pack = 2.0;  // per element of V: gather
-  if (last_m >= 0 && memory_stride(plan.phases[0].v, static_cast<size_t>(last_m)) == 1)
-    pack = 3.0 / static_cast<double>(std::min<int64_t>(lanes, plan.variables[static_cast<size_t>(last_m)].extent));
-  else if (last_k >= 0 && memory_stride(plan.phases[0].v, static_cast<size_t>(last_k)) == 1)
-    pack = 8.0 / static_cast<double>(std::min<int64_t>(lanes, plan.variables[static_cast<size_t>(last_k)].extent));
-  const double full = std::ceil(m / lanes) * lanes / m;
-  return full / (2.0 * lanes) + pack / n;
+  if (last_m >= 0 && memory_stride(plan.phases[0].v, static_cast<size_t>(last_m)) == 1) pack = 3.0 / run(last_m);
+  else if (last_k >= 0 && memory_stride(plan.phases[0].v, static_cast<size_t>(last_k)) == 1) pack = 8.0 / run(last_k);
+  double read_c = 0;
+  for (const GemmVariable& v : plan.variables)
+    if (v.dimension >= 0 && v.extent > 1) read_c = v.role == GemmRole::m ? 1.0 / lanes : 1.0;  // the last one counts
+  return std::ceil(m / lanes) * lanes / m / (2.0 * lanes) + pack / n + read_c / k;
 }
 
 // A block of `extent` of at most `limit` that divides it.
@@ -282,6 +287,7 @@ void block_n(GemmPlan& plan, int64_t k_total) {
   };
   while ((m * block_product(plan, GemmRole::n) * k_total > kTaskMultiplyAdds || task_count(plan) < kMinTasks) && smaller(64))
     shrink();
+  while (task_count(plan) < kMinTasks && smaller(32)) shrink();
   while (task_count(plan) < 4 && smaller(16)) shrink();
 }
 
@@ -432,16 +438,15 @@ std::optional<GemmPlan> plan_gemm(const KernelBody& body, const Target& target) 
   GemmPlan plan, other;
   const bool first = try_roles(form, false, plan), second = try_roles(form, true, other);
   if (!first && !second) return std::nullopt;
-  if (second && (!first || cost(other, form.lanes) < cost(plan, form.lanes))) plan = other;
+  if (second && (!first || cost(other) < cost(plan))) plan = other;
 
   const int64_t m = extent_of(plan, GemmRole::m), n = extent_of(plan, GemmRole::n), k = extent_of(plan, GemmRole::k);
-  if (n < 4 || m < plan.lanes / 4) return std::nullopt;
-
   // The transposing pack walks V along its contiguous k, which is then the last.
   const int last_m = last_of(plan, GemmRole::m);
   const bool contiguous_m = last_m >= 0 && memory_stride(plan.phases[0].v, static_cast<size_t>(last_m)) == 1;
   const int last_k = last_of(plan, GemmRole::k);
   plan.transpose_v = !contiguous_m && last_k >= 0 && memory_stride(plan.phases[0].v, static_cast<size_t>(last_k)) == 1;
+  if (m < plan.lanes / 4 || (plan.transpose_v && n < 4)) return std::nullopt;
   plan.stage_s = body.operands[static_cast<size_t>(plan.s_operand)].dtype != DType::f32 ||
                  std::any_of(plan.phases.begin(), plan.phases.end(), [](const GemmPhase& phase) {
                    return std::any_of(phase.s.begin(), phase.s.end(), [](const GemmIndex& i) { return i.checked; });

@@ -31,7 +31,7 @@ class CompiledKernel {
   std::vector<HostTensor> run(const std::vector<const HostTensor*>& operands, const RuntimeScalars& scalars = {},
                               Split split = Split::whole, const std::vector<int>& alias = {}) const;
   int64_t tasks() const { return tasks_; }
-  // Seconds of the fastest of `runs` runs, on this thread.
+  // Processor seconds of the fastest of `runs` runs, on this thread.
   double measure(int runs) const;
   size_t object_bytes() const { return object_bytes_; }
 
