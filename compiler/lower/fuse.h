@@ -81,7 +81,7 @@ struct Fusion {
 struct FuseOptions {
   // Sums over the output of a contraction of at least this many elements (batch norm's statistics and their
   // gradients) are taken by the contraction's kernel. INT64_MAX: never.
-  int64_t smallest_statistics = INT64_MAX;
+  int64_t smallest_statistics = 16384;
 };
 
 Fusion fuse(const Graph& graph, const FuseOptions& options = {});

@@ -49,12 +49,34 @@ ValueId NetBuilder::batch_norm(ValueId x, const std::string& path) {
   return y[0];
 }
 
+ValueId NetBuilder::batch_norm_inference(ValueId x, const std::string& path) {
+  b.set_origin({path, {}, {}});
+  int64_t channels = b.type(x).shape[1];
+  ValueId gamma = parameter(path + ".weight", {channels}, 1), beta = parameter(path + ".bias", {channels}, 1);
+  TensorType type{DType::f32, {channels}};
+  ValueId mean = b.add_state({path + ".running_mean", type, StateKind::buffer, {}});
+  ValueId variance = b.add_state({path + ".running_var", type, StateKind::buffer, {InitSpec::Kind::constant, 1, 0}});
+  return b.emit(op("batch_norm_inference"), {x, gamma, beta, mean, variance});
+}
+
+ValueId NetBuilder::layer_norm(ValueId x, const std::string& path) {
+  b.set_origin({path, {}, {}});
+  Shape shape(b.type(x).shape.begin() + 1, b.type(x).shape.end());
+  ValueId gamma = parameter(path + ".weight", shape, 1);
+  return b.emit(op("layer_norm"), {x, gamma, parameter(path + ".bias", shape, 1)});
+}
+
 ValueId NetBuilder::relu(ValueId x) { return build::relu(b, x); }
 
 ValueId NetBuilder::max_pool(ValueId x, int64_t window, int64_t stride) {
   int64_t pad = stride == 1 ? window / 2 : 0;
   return b.emit_all(op("max_pool"), {x}, {{"window_h", window}, {"window_w", window}, {"stride_h", stride},
                                       {"stride_w", stride}, {"pad_h", pad}, {"pad_w", pad}})[0];
+}
+
+ValueId NetBuilder::average_pool(ValueId x, int64_t window, int64_t stride) {
+  return b.emit(op("average_pool"), {x}, {{"window_h", window}, {"window_w", window}, {"stride_h", stride},
+                                          {"stride_w", stride}});
 }
 
 ValueId NetBuilder::flatten(ValueId x) {
@@ -127,17 +149,25 @@ Graph random_network(uint64_t seed) {
   ValueId x = n.image({pick(1, 3), pick(4, 9), pick(4, 9)});
   auto unit = [&](ValueId v, int64_t channels) {
     v = n.conv(v, channels, pick(0, 1) ? 3 : 1, 1, path("conv"), pick(0, 1) == 1);
-    if (pick(0, 1)) v = n.batch_norm(v, path("bn"));
-    switch (pick(0, 3)) {
-      case 0: return n.relu(v);
-      case 1: return n.b.emit(op("tanh"), {v});
-      case 2: return n.b.emit(op("gelu"), {v});
+    switch (pick(0, 5)) {
+      case 0: v = n.batch_norm_inference(v, path("bn")); break;
+      case 1: v = n.layer_norm(v, path("ln")); break;
+      case 2:
+      case 3: v = n.batch_norm(v, path("bn")); break;
+      default: break;
+    }
+    switch (pick(0, 5)) {
+      case 0:
+      case 1: return n.relu(v);
+      case 2: return n.b.emit(op("tanh"), {v});
+      case 3: return n.b.emit(op("gelu"), {v});
+      case 4: return n.b.emit(op("dropout"), {v}, {{"p", 0.3}, {"path", path("dropout")}});
       default: return v;
     }
   };
   for (int64_t block = pick(1, 4); block > 0; --block) {
     int64_t channels = n.b.type(x).shape[1];
-    switch (pick(0, 3)) {
+    switch (pick(0, 4)) {
       case 0: x = n.relu(build::add(n.b, unit(unit(x, channels), channels), x)); break;
       case 1: {
         std::vector<ValueId> branches;
@@ -146,6 +176,7 @@ Graph random_network(uint64_t seed) {
         break;
       }
       case 2: x = n.max_pool(unit(x, pick(2, 5)), 2, pick(1, 2)); break;
+      case 3: x = n.b.emit(op("local_response_norm"), {n.average_pool(x, 2, 1)}, {{"size", int64_t{3}}}); break;
       default: x = build::mul(n.b, unit(x, channels), n.b.emit(op("sigmoid"), {x})); break;
     }
     if (n.b.type(x).shape[2] < 3 || n.b.type(x).shape[3] < 3) break;

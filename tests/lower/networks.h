@@ -18,8 +18,11 @@ class NetBuilder {
   ValueId linear(ValueId x, int64_t outputs, const std::string& path);
   ValueId conv(ValueId x, int64_t outputs, int64_t window, int64_t stride, const std::string& path, bool bias = false);
   ValueId batch_norm(ValueId x, const std::string& path);
+  ValueId batch_norm_inference(ValueId x, const std::string& path);
+  ValueId layer_norm(ValueId x, const std::string& path);
   ValueId relu(ValueId x);
   ValueId max_pool(ValueId x, int64_t window, int64_t stride);
+  ValueId average_pool(ValueId x, int64_t window, int64_t stride);
   ValueId flatten(ValueId x);
   ValueId global_average(ValueId x);  // [N, C]
   // Adds input "label" and outputs "loss" and "logits".
@@ -36,7 +39,7 @@ Graph mlp(int64_t batch);
 Graph small_cnn(int64_t batch);       // conv + bias, pool, flatten, linear
 Graph residual_network(int64_t batch);  // batch norm, identity and projected shortcuts
 Graph inception_network(int64_t batch);  // concat of branches, nested
-// A random network of residual and inception blocks.
+// A random network of residual and inception blocks, gates, norms, pools and dropout.
 Graph random_network(uint64_t seed);
 
 InterpretInputs random_inputs(const Graph& graph, uint64_t seed);

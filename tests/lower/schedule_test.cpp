@@ -60,7 +60,7 @@ TEST(Schedule, TakesStatisticsInEpilogues) {
 }
 
 TEST(Schedule, ComputesRandomNetworks) {
-  for (uint64_t seed = 0; seed < 60 && !HasFailure(); ++seed) {
+  for (uint64_t seed = 0; seed < 80 && !HasFailure(); ++seed) {
     SCOPED_TRACE(seed);
     Graph graph = random_network(seed);
     check(graph, seed);
