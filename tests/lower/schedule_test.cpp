@@ -22,7 +22,7 @@ void expect_near(const std::map<std::string, HostTensor>& actual, const std::map
   for (const auto& [name, tensor] : expected) {
     const HostTensor& other = actual.at(name);
     ASSERT_EQ(other.data.size(), tensor.data.size()) << name;
-    double scale = 1e-3;
+    double scale = 0.1;  // a bias before batch norm has gradient 0, up to cancellation
     for (double v : tensor.data) scale = std::max(scale, std::abs(v));
     for (size_t i = 0; i < tensor.data.size(); ++i)
       ASSERT_NEAR(other.data[i], tensor.data[i], 1e-9 * scale) << name << "[" << i << "]";
