@@ -1,6 +1,7 @@
 #include "compiler/base/error.h"
 #include "runtime/data/byte_source.h"
 #include "runtime/data/find_files.h"
+#include "runtime/data/parallel_tasks.h"
 #include "runtime/data/readers.h"
 
 namespace netc {
@@ -10,7 +11,7 @@ constexpr int64_t kImageBytes = 3 * 32 * 32;
 
 }  // namespace
 
-StoredImages read_cifar(const DataSourceSpec& spec, const LoadOptions& options) {
+StoredImages read_cifar(const DataSourceSpec& spec, const LoadOptions& options, Executor& executor) {
   const bool hundred = spec.kind == DataSourceSpec::Kind::cifar100;
   const int64_t label_bytes = hundred ? 2 : 1,
                 record = label_bytes + kImageBytes;  // the last label byte counts
@@ -21,10 +22,15 @@ StoredImages read_cifar(const DataSourceSpec& spec, const LoadOptions& options) 
   if (!hundred)
     stored.class_names = {"airplane", "automobile", "bird",  "cat",  "deer",
                           "dog",      "frog",       "horse", "ship", "truck"};
-  for (const std::string& path : find_files(spec.base_dir, spec.images, options.role)) {
+  const std::vector<std::string> paths = find_files(spec.base_dir, spec.images, options.role);
+  std::vector<std::vector<std::byte>> files(paths.size());
+  run_tasks(executor, static_cast<int64_t>(paths.size()), [&](int64_t i) {  // xz takes its time
+    files[static_cast<size_t>(i)] = read_file(paths[static_cast<size_t>(i)], physical_memory());
+  });
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const std::string& path = paths[i];
+    const std::vector<std::byte> bytes = std::move(files[i]);
     stored.source = path;
-    ByteSource source(path);
-    std::vector<std::byte> bytes = source.take_rest(physical_memory());
     const auto size = static_cast<int64_t>(bytes.size());
     if (size == 0 || size % record != 0)
       throw RuntimeError("E0704", path + " is truncated or no CIFAR-" + (hundred ? "100" : "10") +

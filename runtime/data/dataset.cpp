@@ -67,7 +67,7 @@ StoredImages read(const DataSourceSpec& spec, const LoadOptions& options, Execut
       return read_idx(spec, options);
     case DataSourceSpec::Kind::cifar10:
     case DataSourceSpec::Kind::cifar100:
-      return read_cifar(spec, options);
+      return read_cifar(spec, options, executor);
     case DataSourceSpec::Kind::image_folder:
       return read_image_folder(spec, options, executor);
     case DataSourceSpec::Kind::numpy:

@@ -20,7 +20,7 @@ StoredImages read_idx(const DataSourceSpec& spec, const LoadOptions& options);
 
 // https://www.cs.toronto.edu/~kriz/cifar.html, binary version: label bytes (CIFAR-100: coarse, fine), then
 // 3072 bytes, planar RGB. Several files follow each other in the order of their names.
-StoredImages read_cifar(const DataSourceSpec& spec, const LoadOptions& options);
+StoredImages read_cifar(const DataSourceSpec& spec, const LoadOptions& options, Executor& executor);
 
 // ROOT/CLASS/…/image.png: classes are the sorted folders of ROOT. Images come preprocessed and with the
 // network's channels, because they may differ in size before.
