@@ -23,6 +23,22 @@ TaskGrid grid_of_blocks(const Shape& extents, Shape block) {
   return grid;
 }
 
+// Whether no reduced load moves along its last dimension with the last parallel axis: channel sums of
+// [N, C, H, W], row sums; but not column sums.
+bool reduction_ignores_last_axis(const LoopNest& nest) {
+  if (nest.reductions.empty() || nest.parallel == 0) return false;
+  std::vector<ExprId> bodies;
+  for (const Reduction& r : nest.reductions) bodies.push_back(r.body);
+  bool ignores = true;
+  visit_postorder(nest.dag, bodies, [&](ExprId id) {
+    const Expr& e = nest.dag[id];
+    if ((e.kind != ExprKind::load && e.kind != ExprKind::index_load) || e.indices.empty()) return;
+    AffineIndex last;
+    if (!as_affine(nest.dag, e.indices.back(), last) || last.coefficients.count(nest.parallel - 1)) ignores = false;
+  });
+  return ignores;
+}
+
 }  // namespace
 
 TaskGrid task_grid(const KernelBody& body, const Target& target) {
@@ -35,8 +51,8 @@ TaskGrid task_grid(const KernelBody& body, const Target& target) {
                                                                body.nest.parallel_count());
   const int64_t total = body.nest.parallel_count() * per_element;
   const int64_t budget = std::clamp(total / kWantedTasks, kSmallestTask, kLargestTask);
-  // Blocks of the innermost axis are whole cache lines of f32 or narrower elements.
-  const int64_t granule = 64;
+  // Blocks of the innermost axis are whole vectors, unless the lanes will be along the reduction.
+  const int64_t granule = reduction_ignores_last_axis(body.nest) ? 1 : 64;
 
   Shape block(extents.size(), 1);
   int64_t work = per_element;
@@ -51,7 +67,7 @@ TaskGrid task_grid(const KernelBody& body, const Target& target) {
     part = std::min(part, extents[i]);
     // Even blocks: 100 in blocks of at most 64 is 50 and 50, not 64 and 36.
     part = ceil_div(extents[i], ceil_div(extents[i], part));
-    if (i + 1 == extents.size()) part = std::min(extents[i], ceil_div(part, 16) * 16);
+    if (i + 1 == extents.size() && granule > 1) part = std::min(extents[i], ceil_div(part, 16) * 16);
     block[i] = part;
     break;
   }

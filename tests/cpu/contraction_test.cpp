@@ -178,8 +178,9 @@ TEST(Speed, DISABLED_Contractions) {
       const CompiledKernel kernel(d.body, target);
       const double seconds = kernel.measure(4);
       const double flops = 2.0 * static_cast<double>(d.body.contraction->contraction.multiply_adds());
-      std::printf("  %6.1f (%ld tasks, %4.1f us)", flops / seconds * 1e-9, static_cast<long>(kernel.tasks()),
-                  seconds * 1e6 / static_cast<double>(kernel.tasks()));
+      std::printf("  %6.1f (%ld tasks, %4.1f us; %zu KB in %.0f ms)", flops / seconds * 1e-9, static_cast<long>(kernel.tasks()),
+                  seconds * 1e6 / static_cast<double>(kernel.tasks()), kernel.object_bytes() >> 10,
+                  kernel.compile_seconds() * 1e3);
       std::fflush(stdout);
     }
     std::printf("\n");

@@ -135,7 +135,9 @@ CompiledKernel::CompiledKernel(KernelBody body, Target target) : body_(std::move
   verify(body_);
   Program program;
   const NamedKernel named{"kernel", &body_};
+  const double start = thread_seconds();
   program.objects.push_back(compile_object({&named, 1}, target_));
+  compile_seconds_ = thread_seconds() - start;
   object_bytes_ = program.objects[0].size();
   KernelInfo info{"kernel", {}};
   for (const KernelOperand& o : body_.operands) info.operand_spaces.push_back(o.space);

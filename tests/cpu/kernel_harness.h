@@ -34,6 +34,7 @@ class CompiledKernel {
   // Processor seconds of the fastest of `runs` runs, on this thread.
   double measure(int runs) const;
   size_t object_bytes() const { return object_bytes_; }
+  double compile_seconds() const { return compile_seconds_; }
 
  private:
   KernelBody body_;
@@ -41,6 +42,7 @@ class CompiledKernel {
   std::unique_ptr<Executable> executable_;
   int64_t tasks_ = 0, scratch_ = 0;
   size_t object_bytes_ = 0;
+  double compile_seconds_ = 0;
 };
 
 // The body of one operator with dense operands: its inputs, then its outputs.

@@ -411,14 +411,25 @@ Value* Expressions::load_strided(int operand, const LinearForm& form, int64_t st
     if (!mask) return b_.CreateAlignedLoad(vector, address, alignment(operand));
     return b_.CreateMaskedLoad(vector, address, alignment(operand), mask, llvm::Constant::getNullValue(vector));
   }
-  if (stride == 2 && !mask) {
-    // Two vectors, the second one ending at the last element that is wanted.
+  if (stride == 2) {
+    // Two vectors whose even elements are wanted. Without a mask the second one ends at the last wanted
+    // element; with one, only wanted elements are touched.
     Value* first = pointer(operand, form);
-    Value* second = b_.CreateConstGEP1_64(storage_type(operand), first, static_cast<uint64_t>(width_ - 1));
+    const int skip = mask ? width_ : width_ - 1;
+    Value* second = b_.CreateConstGEP1_64(storage_type(operand), first, static_cast<uint64_t>(skip));
     std::vector<int> picked;
-    for (int i = 0; i < width_; ++i) picked.push_back(2 * i < width_ ? 2 * i : 2 * i + 1);
-    return b_.CreateShuffleVector(b_.CreateAlignedLoad(vector, first, alignment(operand)),
-                                  b_.CreateAlignedLoad(vector, second, alignment(operand)), picked);
+    for (int i = 0; i < width_; ++i) picked.push_back(2 * i < width_ ? 2 * i : 2 * i + width_ - skip);
+    if (!mask)
+      return b_.CreateShuffleVector(b_.CreateAlignedLoad(vector, first, alignment(operand)),
+                                    b_.CreateAlignedLoad(vector, second, alignment(operand)), picked);
+    Value* none = llvm::Constant::getNullValue(mask->getType());
+    auto part = [&](Value* address, int from) {
+      std::vector<int> spread;  // every second lane is not wanted
+      for (int i = 0; i < width_; ++i) spread.push_back(i % 2 == 0 ? from + i / 2 : width_);
+      return b_.CreateMaskedLoad(vector, address, alignment(operand), b_.CreateShuffleVector(mask, none, spread),
+                                 llvm::Constant::getNullValue(vector));
+    };
+    return b_.CreateShuffleVector(part(first, 0), part(second, width_ / 2), picked);
   }
   return gather(operand, form, nullptr, mask);
 }

@@ -40,7 +40,7 @@ double access_cost(const Access& access, int axis, IndexAnalysis& analysis) {
   switch (access.offset.coefficient(axis)) {
     case 0: return mask ? kGather : kBroadcast;
     case 1: return kContiguous + mask;
-    case 2: return access.is_store || mask ? kGather : kPair;
+    case 2: return access.is_store ? kGather : kPair + 2 * mask;
     default: return kGather;
   }
 }
