@@ -123,6 +123,7 @@ struct Options {
   uint64_t max_bytes = 0;          // refuse a plan that needs more memory; 0: no bound
   Executor* executor = nullptr;    // must outlive what was made with it
   std::map<std::string, std::string> set;   // compile-time parameters: {"classes", "10"}
+  int64_t steps_per_epoch = 0;              // of Trainer::step, for the schedule; 0: the recipe's data set says it
   std::map<std::string, std::string> data;  // a Trainer's data paths: {"train", "/data/train"}
 };
 

@@ -31,8 +31,7 @@ class Training {
         step_(context.program(), "step"),
         batch_(step_.require_images(job.train)),
         length_{job.train.count() / batch_, job.recipe.epochs},
-        id_{recipe_fingerprint(job.recipe), context.program().target, job.train.count(), batch_,
-            job.recipe.seed},
+        id_(training_id(context, job)),
         source_([this](int64_t number, Batch& batch) { fill(number, batch); }) {
     if (length_.steps_per_epoch == 0)
       throw RuntimeError("E0706",
@@ -58,6 +57,7 @@ class Training {
     result_.step = progress_.step;
     result_.epochs = progress_.step / length_.steps_per_epoch;
     result_.stopped = stopped_;
+    result_.progress = progress_;
     result_.best = progress_.best;
     return std::move(result_);
   }
@@ -66,6 +66,7 @@ class Training {
   bool at_epoch_end() const { return progress_.step > 0 && progress_.step % length_.steps_per_epoch == 0; }
 
   void open_files() {
+    if (options_.start) progress_ = *options_.start;
     if (!options_.resume.empty())
       progress_ = restore_training(context_.state(), SafetensorsFile(options_.resume), id_);
     if (!options_.log_path.empty())
@@ -246,6 +247,12 @@ class Training {
 };
 
 }  // namespace
+
+TrainingId training_id(const Context& context, const TrainJob& job) {
+  const EntryIo step(context.program(), "step");
+  return {recipe_fingerprint(job.recipe), context.program().target, job.train.count(), step.input("image").type.shape[0],
+          job.recipe.seed};
+}
 
 TrainResult train(Context& context, const TrainJob& job, const TrainOptions& options, Executor& executor) {
   return Training(context, job, options, executor).run();

@@ -57,6 +57,7 @@ struct TrainOptions {
   std::string checkpoint_folder;  // for last.safetensors and best.safetensors; empty: none are written
   int64_t checkpoint_every = 0;   // steps between checkpoints within an epoch; 0: only after each epoch
   std::string resume;             // a checkpoint to go on from; empty: from the context's state
+  std::optional<TrainingProgress> start;  // where the context's state stands, without `resume`
   std::string log_path;           // empty: none
   int64_t log_every = 50;         // steps
   int64_t max_steps = 0;          // stop as by `stop` after so many steps of the whole training; 0: no bound
@@ -69,6 +70,7 @@ struct TrainOptions {
 struct TrainResult {
   int64_t step = 0, epochs = 0;  // done
   bool stopped = false;
+  TrainingProgress progress;       // what a checkpoint of this moment records
   std::optional<EvalResult> test;  // of the last epoch that ended in this process
   std::optional<double> best;      // top-1 share of the best epoch; without test data minus its training loss
   std::string last_path, best_path;
@@ -79,5 +81,8 @@ struct TrainResult {
 // the batch, and optionally "correct", a count. THROWS RuntimeError: E0601 to E0606 (checkpoints), E0706 (too
 // few samples), E0710 (data of another format), E0914 (loss not finite).
 TrainResult train(Context& context, const TrainJob& job, const TrainOptions& options, Executor& executor);
+
+// Which training this is, for save_checkpoint and restore_training.
+TrainingId training_id(const Context& context, const TrainJob& job);
 
 }  // namespace netc

@@ -1,0 +1,143 @@
+#include "compiler/api/compile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "compiler/backend/cpu/cpu_backend.h"
+#include "compiler/base/error.h"
+#include "compiler/passes/differentiate.h"
+#include "compiler/passes/pipeline.h"
+#include "compiler/passes/update.h"
+#include "runtime/thread_pool.h"
+
+namespace netc {
+namespace {
+
+// Adds the time since the last call to a stage.
+class Stopwatch {
+ public:
+  void lap(double& seconds) {
+    const auto now = std::chrono::steady_clock::now();
+    seconds += std::chrono::duration<double>(now - last_).count();
+    last_ = now;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+const Graph& lower(Compilation& c, const Graph& graph) {
+  c.lowered.push_back(std::make_unique<Graph>(optimize(graph)));
+  return *c.lowered.back();
+}
+
+// One entry without training.
+Compilation plan_single(Project& project, ElaboratedNetwork network, const std::string& entry, const Target& target,
+                        Stopwatch& watch) {
+  Compilation c;
+  c.target = target;
+  c.network = std::move(network);
+  watch.lap(c.seconds.front);
+  const Graph& graph = lower(c, c.network.graph);
+  c.plan = build_program({{entry, {&graph}}}, lay_out_state({&graph}, nullptr), target, &project.sources());
+  watch.lap(c.seconds.middle);
+  return c;
+}
+
+OptimizerSpec default_optimizer() {
+  OptimizerSpec optimizer;
+  optimizer.momentum = 0.9;
+  return optimizer;
+}
+
+// Of one worker: kernels run one after the other.
+int64_t workspace_bytes(const Compilation& c) {
+  int64_t bytes = 0;
+  for (const KernelBody& body : c.plan.kernels.bodies) bytes = std::max(bytes, scratch_bytes(body, c.target));
+  return bytes;
+}
+
+}  // namespace
+
+Target target_of(const CompileSettings& settings) {
+  if (settings.device != "cpu")
+    throw RuntimeError("E0922", fmt::format("device `{}` is not available: this build generates code for the CPU", settings.device),
+                       "--device cpu");
+  if (settings.precision != "f32")
+    throw RuntimeError("E0923", fmt::format("precision `{}` is not available: this build computes in f32", settings.precision),
+                       "--precision f32");
+  return host_target();
+}
+
+Compilation plan_inference(Project& project, const NetworkRequest& request, int64_t batch,
+                           const CompileSettings& settings) {
+  const Target target = target_of(settings);
+  Stopwatch watch;
+  return plan_single(project, elaborate_network(project, request, Purpose::predict, batch), "predict", target, watch);
+}
+
+Compilation plan_evaluation(Project& project, const NetworkRequest& request, const Recipe& recipe, int64_t batch,
+                            const CompileSettings& settings) {
+  const Target target = target_of(settings);
+  Stopwatch watch;
+  return plan_single(project, elaborate_network(project, request, recipe, Purpose::eval, batch), "eval", target, watch);
+}
+
+Compilation plan_training(Project& project, const NetworkRequest& request, const Recipe* recipe, int64_t batch,
+                          const CompileSettings& settings) {
+  Compilation c;
+  c.target = target_of(settings);
+  Stopwatch watch;
+  const auto elaborate_for = [&](Purpose purpose) {
+    return recipe ? elaborate_network(project, request, *recipe, purpose, batch)
+                  : elaborate_network(project, request, purpose, batch);
+  };
+  c.network = elaborate_for(Purpose::train);
+  c.evaluation = elaborate_for(Purpose::eval);
+  watch.lap(c.seconds.front);
+
+  c.gradient = differentiate(c.network.graph, "loss");
+  const Graph& grad = lower(c, *c.gradient);
+  const Graph& eval = lower(c, c.evaluation->graph);
+  const OptimizerSpec optimizer = recipe ? recipe->optimizer : default_optimizer();
+  const StateLayout state = lay_out_state({&grad, &eval}, &optimizer);
+  const Graph& apply = lower(c, make_update(optimizer, state.slab_elements));
+  c.plan = build_program({{"eval", {&eval}}, {"grad", {&grad}}, {"apply", {&apply}}, {"step", {&grad, &apply}}}, state,
+                         c.target, &project.sources());
+  watch.lap(c.seconds.middle);
+  return c;
+}
+
+void generate(Compilation& c, int threads) {
+  Stopwatch watch;
+  c.plan.program.target = c.target.cpu + " " + c.target.features;
+  c.plan.program.scratch_bytes = workspace_bytes(c);
+  const KernelSet& set = c.plan.kernels;
+  std::vector<NamedKernel> kernels;
+  for (size_t i = 0; i < set.bodies.size(); ++i) kernels.push_back({set.names[i], &set.bodies[i]});
+  c.plan.program.objects = compile_kernels(kernels, c.target, threads > 0 ? threads : available_processors());
+  watch.lap(c.seconds.back);
+}
+
+PlannedBytes planned_bytes(const Compilation& c, int threads) {
+  const Program& program = c.plan.program;
+  PlannedBytes bytes;
+  for (size_t i = 0; i < program.state.size(); ++i) {
+    // Alignment gaps count with the slot before them, so that the sum is what is allocated.
+    const int64_t next = i + 1 < program.state.size() ? program.state[i + 1].offset : program.state_bytes;
+    const int64_t size = next - program.state[i].offset;
+    switch (program.state[i].kind) {
+      case StateKind::parameter: bytes.weights += size; break;
+      case StateKind::buffer: bytes.buffers += size; break;
+      case StateKind::gradient: bytes.gradients += size; break;
+      case StateKind::moment: bytes.optimizer += size; break;
+    }
+  }
+  for (const EntryPoint& entry : program.entries) bytes.activations = std::max(bytes.activations, entry.arena_bytes);
+  bytes.workspace = workspace_bytes(c) * (threads > 0 ? threads : available_processors());
+  return bytes;
+}
+
+}  // namespace netc

@@ -1,0 +1,68 @@
+// The compiler's table of contents: from a network's name to a Program, stage by stage.
+//
+//   Source → Ast → Graph → Graph(+gradients, +update) → Graph(rewritten) → Schedule → Kernels → Program
+//
+//   Compilation c = plan_training(project, request, &recipe, 128, settings);   // everything but machine code
+//   generate(c, threads);                                                      // c.plan.program has its objects
+//
+// A Compilation keeps every stage, because `netc explain` and `netc emit` show them.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/api/front_end.h"
+#include "compiler/base/target.h"
+#include "compiler/lower/build_program.h"
+
+namespace netc {
+
+struct CompileSettings {
+  std::string device = "cpu", precision = "f32";
+};
+
+struct StageSeconds {
+  double front = 0;   // parse and elaborate
+  double middle = 0;  // differentiate, passes, fusion, memory plan
+  double back = 0;    // machine code
+  double total() const { return front + middle + back; }
+};
+
+struct Compilation {
+  Target target;
+  ElaboratedNetwork network;                     // for the purpose asked for
+  std::optional<ElaboratedNetwork> evaluation;   // training: the same network for its entry "eval"
+  std::optional<Graph> gradient;                 // training: with gradients, before the passes
+  std::vector<std::unique_ptr<Graph>> lowered;   // after the passes; `plan` points to them
+  ProgramPlan plan;
+  StageSeconds seconds;
+};
+
+// THROWS RuntimeError E0922 for a device, E0923 for a precision that this build has not.
+Target target_of(const CompileSettings& settings);
+
+// Entry "predict". THROWS CompileError, as all three.
+Compilation plan_inference(Project& project, const NetworkRequest& request, int64_t batch,
+                           const CompileSettings& settings);
+// Entry "eval" with the loss of a recipe.
+Compilation plan_evaluation(Project& project, const NetworkRequest& request, const Recipe& recipe, int64_t batch,
+                            const CompileSettings& settings);
+// Entries "eval", "grad", "apply" and "step". Without a recipe: cross entropy, and SGD with momentum.
+Compilation plan_training(Project& project, const NetworkRequest& request, const Recipe* recipe, int64_t batch,
+                          const CompileSettings& settings);
+
+// Machine code for every kernel, on `threads` threads (0: one per processor).
+void generate(Compilation& compilation, int threads);
+
+// The exact bytes that a Program plans, by what they are for.
+struct PlannedBytes {
+  int64_t weights = 0, buffers = 0, gradients = 0, optimizer = 0;
+  int64_t activations = 0;  // the arena
+  int64_t workspace = 0;    // scratch of all threads
+  int64_t total() const { return weights + buffers + gradients + optimizer + activations + workspace; }
+};
+PlannedBytes planned_bytes(const Compilation& compilation, int threads);
+
+}  // namespace netc

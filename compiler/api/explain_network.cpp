@@ -1,0 +1,119 @@
+#include "compiler/api/explain_network.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+namespace netc {
+namespace {
+
+const char* word_of(LayerNode::Kind kind) {
+  switch (kind) {
+    case LayerNode::Kind::network: return "network";
+    case LayerNode::Kind::block: return "block";
+    case LayerNode::Kind::residual: return "residual";
+    case LayerNode::Kind::shortcut: return "shortcut";
+    case LayerNode::Kind::inception: return "inception";
+    case LayerNode::Kind::branch: return "branch";
+    case LayerNode::Kind::aux_head: return "aux_head";
+    case LayerNode::Kind::loop: return "loop";
+    case LayerNode::Kind::layer: return "layer";
+  }
+  return "?";
+}
+
+// The leaf layer that a node's path belongs to: the longest path that is it or a prefix of it.
+class LeafIndex {
+ public:
+  explicit LeafIndex(const ElaboratedNetwork& network) {
+    for (size_t i = 0; i < network.layers.size(); ++i)
+      if (network.layers[i].kind == LayerNode::Kind::layer) leaves_[network.layers[i].path] = i;
+  }
+  const size_t* find(std::string path) const {
+    for (;;) {
+      const auto found = leaves_.find(path);
+      if (found != leaves_.end()) return &found->second;
+      const size_t dot = path.rfind('.');
+      if (dot == std::string::npos) return nullptr;
+      path.resize(dot);
+    }
+  }
+
+ private:
+  std::map<std::string, size_t> leaves_;
+};
+
+void add_kernels(std::vector<LayerReport>& layers, const LeafIndex& leaves, const LoweredGraph& lowered) {
+  for (size_t k = 0; k < lowered.schedule.kernels.size(); ++k) {
+    const ScheduledKernel& kernel = lowered.schedule.kernels[k];
+    const bool reason_per_node = kernel.reasons.size() == kernel.nodes.size();
+    std::map<size_t, size_t> notes;  // layer to its note of this kernel
+    bool first = true;
+    for (size_t n = 0; n < kernel.nodes.size(); ++n) {
+      const size_t* layer = leaves.find(lowered.graph->node(kernel.nodes[n]).origin.path);
+      if (!layer) continue;
+      const auto [note, added] = notes.try_emplace(*layer, layers[*layer].kernels.size());
+      if (added) layers[*layer].kernels.push_back({kernel.label, fmt::format("{}#{}", first ? "" : "in ", k), {}});
+      first = false;
+      if (reason_per_node) layers[*layer].kernels[note->second].reasons.push_back(kernel.reasons[n]);
+    }
+  }
+}
+
+std::vector<LayerReport> layer_reports(const Project& project, const ElaboratedNetwork& network) {
+  std::vector<LayerReport> reports;
+  for (const LayerRow& row : layer_table(network)) {
+    const LayerNode& layer = network.layers[static_cast<size_t>(row.layer)];
+    LayerReport report;
+    report.path = layer.path;
+    report.kind = word_of(layer.kind);
+    report.text = layer.text.empty() ? layer.name : layer.text;
+    report.depth = row.depth;
+    report.leaf = layer.kind == LayerNode::Kind::layer;
+    report.output = layer.output;
+    report.parameters = row.parameters;
+    report.flops = row.flops;
+    report.field = row.field;
+    const Span span = layer.origin.span;
+    if (span.valid())
+      report.source = fmt::format("{}:{}", project.sources().file(span.file).path,
+                                  project.sources().position(span.file, span.begin).line);
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+}  // namespace
+
+NetworkReport explain_network(Project& project, const NetworkRequest& request, int64_t batch, bool train,
+                              const CompileSettings& settings) {
+  const ElaboratedNetwork training = elaborate_network(project, request, Purpose::train, 1);
+  const ElaboratedNetwork inference = elaborate_network(project, request, Purpose::predict, 1);
+  DiagnosticSink sink;
+  const std::optional<Recipe> recipe = train ? resolve_recipe(project, request.reference, sink) : std::nullopt;
+  const Compilation c = train ? plan_training(project, request, recipe ? &*recipe : nullptr, batch, settings)
+                              : plan_inference(project, request, batch, settings);
+
+  NetworkReport report;
+  report.name = training.name;
+  report.reference = training.reference;
+  report.train = train;
+  report.batch = batch;
+  report.parameters = parameter_count(training.graph);
+  report.parameters_inference = parameter_count(inference.graph);
+  report.flops = forward_flops(inference.graph);
+  report.memory = planned_bytes(c, 0);
+  report.kernels = static_cast<int64_t>(c.plan.kernels.bodies.size());
+  report.launches = static_cast<int64_t>(c.plan.program.find_entry(train ? "step" : "predict")->launches.size());
+  for (const InputInfo& input : inference.inputs)
+    report.inputs.push_back({input.name, std::string(name_of(input.dtype)), input.shape});
+  for (const GraphOutput& output : inference.outputs) {
+    const TensorType& type = inference.graph.type(output.value);
+    report.outputs.push_back({output.name, std::string(name_of(type.dtype)), {type.shape.begin() + 1, type.shape.end()}});
+  }
+  report.layers = layer_reports(project, training);
+  add_kernels(report.layers, LeafIndex(training), c.plan.graphs.front());
+  return report;
+}
+
+}  // namespace netc

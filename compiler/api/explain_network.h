@@ -1,0 +1,52 @@
+// What `netc explain` says of a network, as data: layers with shapes, parameters, FLOPs, receptive field
+// and kernels, and the exact memory plan.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compiler/api/compile.h"
+#include "compiler/api/layer_table.h"
+
+namespace netc {
+
+// A kernel that computes (a part of) a layer.
+struct KernelNote {
+  std::string label;                 // "stage.0.conv0 + bn0 + relu0 (resnet.net:12)"
+  std::string summary;               // "#3", or "in #3" where another layer's kernel computes this one too
+  std::vector<std::string> reasons;  // why the layer's nodes are in this kernel
+};
+
+struct LayerReport {
+  std::string path, kind, text;  // kind: "layer", "residual", "inception", …
+  std::string source;            // "resnet.net:12"
+  int depth = 0;
+  bool leaf = false;             // a layer, not a construct around layers
+  Shape output;
+  int64_t parameters = 0, flops = 0;
+  ReceptiveField field;
+  std::vector<KernelNote> kernels;
+};
+
+struct PortReport {
+  std::string name, dtype;
+  Shape shape;
+};
+
+struct NetworkReport {
+  std::string name, reference;
+  bool train = false;
+  int64_t batch = 1;
+  int64_t parameters = 0, parameters_inference = 0;
+  int64_t flops = 0;  // forward, one image; of contractions, a multiply-add is 2
+  int64_t kernels = 0, launches = 0;
+  PlannedBytes memory;
+  std::vector<PortReport> inputs, outputs;
+  std::vector<LayerReport> layers;
+};
+
+// THROWS CompileError; RuntimeError E0922 or E0923.
+NetworkReport explain_network(Project& project, const NetworkRequest& request, int64_t batch, bool train,
+                              const CompileSettings& settings);
+
+}  // namespace netc

@@ -1,0 +1,179 @@
+// Trainer: a recipe, either step by step on the host's data or from its own data set.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "compiler/api/host/host.h"
+#include "compiler/api/training.h"
+#include "runtime/train/augment.h"
+#include "runtime/train/entry_io.h"
+#include "runtime/train/schedule.h"
+
+namespace netc::v1 {
+namespace {
+
+TrainingRequest request_of(const std::string& name, const Options& options) {
+  TrainingRequest request;
+  request.network = {name, options.set, false};
+  request.settings = {options.device, options.precision};
+  request.data = options.data;
+  return request;
+}
+
+Metrics metrics_of(const EvalResult& result) { return {result.loss, result.top1, result.top5, result.samples}; }
+
+}  // namespace
+
+struct Trainer::Impl {
+  Options options;
+  Project project;
+  std::unique_ptr<netc::Training> training;
+  std::unique_ptr<EntryIo> io;
+  std::vector<Port> inputs;
+  std::vector<std::vector<std::byte>> batch;  // dense copies of the host's tensors
+  std::vector<AffineMatrix> affine;
+  TrainingProgress progress;
+  std::atomic<bool> stop{false};
+  uint64_t planned = 0;
+
+  explicit Impl(const Options& given) : options(given) {}
+
+  void compile(const std::string& name) {
+    check_options(options);
+    training = std::make_unique<netc::Training>(project, request_of(name, options), make_executor(options));
+    planned = static_cast<uint64_t>(
+        netc::planned_bytes(training->model().compilation, training->executor().workers()).total());
+    if (options.max_bytes > 0 && planned > options.max_bytes)
+      throw RuntimeError("E0925", fmt::format("the plan needs {} bytes, max_bytes is {}", planned, options.max_bytes));
+    io = std::make_unique<EntryIo>(training->context().program(), "step");
+    for (const char* role : {"image", "label"}) {
+      const IoSlot& slot = io->input(role);
+      inputs.push_back({slot.name, external(slot.type.dtype), {slot.type.shape.begin() + 1, slot.type.shape.end()}});
+      batch.emplace_back(static_cast<size_t>(slot.type.bytes()));
+      io->set_input(role, batch.back().data());
+    }
+    if (io->has_input("affine")) {
+      affine.resize(static_cast<size_t>(training->recipe().batch));
+      io->set_input("affine", affine.data());
+    }
+  }
+
+  void require_data() {
+    if (!training->has_data()) training->load_data();
+  }
+
+  TrainingLength length() {
+    int64_t steps = options.steps_per_epoch;
+    if (steps <= 0) {
+      require_data();
+      steps = training->train_data()->count() / training->recipe().batch;
+    }
+    return {std::max<int64_t>(1, steps), training->recipe().epochs};
+  }
+
+  float step(const Tensor* tensors, int count) {
+    const Recipe& recipe = training->recipe();
+    if (count < 1 || count > recipe.batch)
+      throw ArgumentError(fmt::format("a batch of {}, the recipe's is {}", count, recipe.batch));
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      check_tensor(tensors[i], "input", inputs[i].name, internal(inputs[i].dtype), inputs[i].shape, count);
+      std::memset(batch[i].data(), 0, batch[i].size());
+      gather(tensors[i], batch[i].data());
+    }
+    const int64_t classes = training->model().compilation.network.classes;
+    const auto* labels = reinterpret_cast<const int64_t*>(batch[1].data());
+    for (int i = 0; i < count; ++i)
+      if (labels[i] < 0 || (classes > 0 && labels[i] >= classes))
+        throw ArgumentError(fmt::format("label {} is {}, there are {} classes", i, labels[i], classes));
+
+    const TrainingLength whole = length();
+    if (!affine.empty()) {
+      const Shape& image = inputs[0].shape;
+      for (size_t i = 0; i < affine.size(); ++i)
+        affine[i] = draw_affine(recipe.augment, {image[1], image[2]}, recipe.seed, progress.step, static_cast<int64_t>(i));
+    }
+    RuntimeScalars scalars;
+    scalars.seed = static_cast<int64_t>(recipe.seed);
+    scalars.step = progress.step;
+    scalars.valid_count = count;
+    scalars.first_sample = progress.step % whole.steps_per_epoch * recipe.batch;
+    scalars.learning_rate =
+        static_cast<float>(learning_rate(recipe.schedule, std::min(progress.step, whole.steps() - 1), whole));
+    io->run(training->context(), scalars, training->executor());
+    progress = {progress.step + 1, true, 0, 0, progress.best};
+    return static_cast<float>(io->scalar("loss"));
+  }
+
+  TrainingId id() {
+    if (training->has_data()) return training->id();
+    return {recipe_fingerprint(training->recipe()), training->context().program().target, 0, training->recipe().batch,
+            training->recipe().seed};
+  }
+};
+
+Trainer::Trainer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Trainer::Trainer(Trainer&&) noexcept = default;
+Trainer& Trainer::operator=(Trainer&&) noexcept = default;
+Trainer::~Trainer() = default;
+
+Result<Trainer> Trainer::from_recipe(std::string name, Options options) noexcept {
+  std::unique_ptr<Impl> impl;
+  if (auto made = guarded<void>(nullptr, [&] { impl = std::make_unique<Impl>(options); }); !made) return made.error();
+  const SourceMap* sources = &impl->project.sources();
+  return guarded<Trainer>(sources, [&] {
+    impl->compile(name);
+    return Trainer(std::move(impl));
+  });
+}
+
+int64_t Trainer::batch_size() const noexcept { return impl_->training->recipe().batch; }
+const std::vector<Port>& Trainer::inputs() const noexcept { return impl_->inputs; }
+uint64_t Trainer::planned_bytes() const noexcept { return impl_->planned; }
+void Trainer::stop() noexcept { impl_->stop = true; }
+
+Result<float> Trainer::step(const Tensor* batch, int count) noexcept {
+  return guarded<float>(nullptr, [&] { return impl_->step(batch, count); });
+}
+
+Result<Metrics> Trainer::evaluate() noexcept {
+  return guarded<Metrics>(nullptr, [&] {
+    impl_->require_data();
+    return metrics_of(impl_->training->evaluate());
+  });
+}
+
+Result<Metrics> Trainer::fit(const std::function<void(const Progress&)>& report) noexcept {
+  return guarded<Metrics>(nullptr, [&] {
+    impl_->require_data();
+    impl_->stop = false;
+    TrainOptions options;
+    options.start = impl_->progress;
+    options.stop = &impl_->stop;
+    if (report)
+      options.on_step = [&](const StepReport& r) {
+        report({r.epoch - 1, r.epochs, r.step, r.steps, r.loss, r.learning_rate, r.images_per_second, r.eta_seconds});
+      };
+    const TrainResult result = impl_->training->run(options);
+    impl_->progress = result.progress;
+    return metrics_of(result.test ? *result.test : impl_->training->evaluate());
+  });
+}
+
+Result<void> Trainer::save(const std::string& path) noexcept {
+  return guarded<void>(nullptr, [&] {
+    const TrainingId id = impl_->id();
+    save_checkpoint(path, impl_->training->context().state(), impl_->training->info(), &id, &impl_->progress);
+  });
+}
+
+Result<void> Trainer::resume(const std::string& path) noexcept {
+  return guarded<void>(nullptr, [&] {
+    if (impl_->options.steps_per_epoch <= 0) impl_->require_data();
+    const SafetensorsFile file(path);
+    impl_->progress = restore_training(impl_->training->context().state(), file, impl_->id());
+  });
+}
+
+}  // namespace netc::v1

@@ -1,0 +1,47 @@
+#include "compiler/api/model.h"
+
+#include "compiler/base/error.h"
+#include "runtime/cpu/load.h"
+
+namespace netc {
+namespace {
+
+// Elaboration cannot resolve `names` declarations yet.
+[[noreturn]] NamesMap find_names(Project&, const std::string& reference) {
+  throw RuntimeError("E0601", "the map of names `" + reference + "` cannot be used: this netc does not resolve maps yet");
+}
+
+}  // namespace
+
+Model load_model(Compilation compilation, int threads) {
+  generate(compilation, threads);
+  Model model{std::move(compilation), nullptr, nullptr};
+  model.executable = load_on_cpu(model.compilation.plan.program);
+  model.state = std::make_shared<State>(model.executable->program());
+  return model;
+}
+
+ModelInfo load_weights_into(Model& model, const std::string& path, const std::string& names, Project& project) {
+  const SafetensorsFile file(path);
+  LoadWeightsOptions options;
+  if (!names.empty())
+    options.file_name = [map = find_names(project, names)](const std::string& parameter) {
+      return map_name(map, parameter).value_or(parameter);
+    };
+  load_weights(*model.state, file, options);
+  return read_model_info(file);
+}
+
+ModelInfo model_info(const ElaboratedNetwork& network) {
+  ModelInfo info;
+  info.network = network.reference;
+  info.class_names = network.class_names;
+  if (network.dataset) info.preprocess = network.dataset->preprocess;
+  if (!network.inputs.empty()) {
+    info.mean = network.inputs[0].mean;
+    info.std = network.inputs[0].std;
+  }
+  return info;
+}
+
+}  // namespace netc

@@ -1,0 +1,35 @@
+// A compiled network that can run: machine code loaded, one state, an executor to run with.
+//
+//   Model model = load_model(plan_inference(project, request, 8, settings), pool);
+//   initialize(*model.state, seed, pool);       // or: load_weights_into(model, "best.safetensors", "", project)
+//   Context context(*model.executable, model.state);
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "compiler/api/compile.h"
+#include "runtime/executable.h"
+#include "runtime/executor.h"
+#include "runtime/state.h"
+#include "runtime/train/checkpoint.h"
+
+namespace netc {
+
+struct Model {
+  Compilation compilation;
+  std::unique_ptr<Executable> executable;
+  std::shared_ptr<State> state;
+};
+
+// Generates machine code, on `threads` threads, and loads it. The state is zero.
+Model load_model(Compilation compilation, int threads);
+
+// Weights of a safetensors file or a checkpoint; `names` is a map ("std.names:torchvision_resnet") or
+// empty. Gives what the file says of the model. THROWS RuntimeError E0601 to E0605, CompileError for the map.
+ModelInfo load_weights_into(Model& model, const std::string& path, const std::string& names, Project& project);
+
+// What a checkpoint of this network records.
+ModelInfo model_info(const ElaboratedNetwork& network);
+
+}  // namespace netc

@@ -1,0 +1,111 @@
+#include "compiler/api/training.h"
+
+#include <filesystem>
+
+#include "compiler/api/layer_table.h"
+#include "compiler/base/error.h"
+#include "runtime/initialize.h"
+#include "runtime/thread_pool.h"
+
+namespace netc {
+namespace {
+
+Recipe overridden(Recipe recipe, const TrainingRequest& request) {
+  if (request.seed) recipe.seed = *request.seed;
+  if (request.epochs) recipe.epochs = *request.epochs;
+  if (request.batch) recipe.batch = *request.batch;
+  for (const auto& [role, path] : request.data) {
+    if (role == "train") recipe.dataset.train = find_source(recipe.dataset, role, request.data);
+    if (role == "test") recipe.dataset.test = find_source(recipe.dataset, role, request.data);
+  }
+  return recipe;
+}
+
+bool is_folder(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored);
+}
+
+std::string in_folder(const std::string& folder, const std::string& declared) {
+  return declared.empty() ? declared : (std::filesystem::path(folder) / std::filesystem::path(declared).filename()).string();
+}
+
+}  // namespace
+
+DataSourceSpec find_source(const DatasetSpec& dataset, const std::string& role,
+                           const std::map<std::string, std::string>& overrides) {
+  for (const auto& [name, path] : overrides)
+    if (name != "train" && name != "test")
+      throw RuntimeError("E0701", "a data set has no role `" + name + "`", "--data train=PATH or --data test=PATH");
+  const std::optional<DataSourceSpec>& declared = role == "train" ? dataset.train : dataset.test;
+  const auto given = overrides.find(role);
+  if (!declared)
+    throw RuntimeError("E0701", "the data set `" + dataset.name + "` declares no `" + role + "`",
+                       "declare it in the .net file: " + role + " = image_folder(\"PATH\")");
+  DataSourceSpec source = *declared;
+  if (given == overrides.end()) return source;
+
+  const std::string& path = given->second;
+  source.base_dir = std::filesystem::current_path().string();
+  const size_t comma = path.find(',');
+  if (comma != std::string::npos) {
+    source.images = path.substr(0, comma);
+    source.labels = path.substr(comma + 1);
+  } else if (is_folder(path) && source.kind != DataSourceSpec::Kind::image_folder) {
+    source.labels = in_folder(path, source.labels);
+    source.images = in_folder(path, source.images);
+  } else {
+    source.images = path;
+  }
+  return source;
+}
+
+std::unique_ptr<Dataset> load_role(const DatasetSpec& dataset, const std::string& role,
+                                   const std::map<std::string, std::string>& overrides,
+                                   const ElaboratedNetwork& network, Executor& executor) {
+  LoadOptions options;
+  options.role = role;
+  options.channels = network.inputs.empty() || network.inputs[0].shape.size() != 3 ? 0 : network.inputs[0].shape[0];
+  options.classes = network.classes;
+  options.preprocess = dataset.preprocess;
+  return load_dataset(find_source(dataset, role, overrides), options, executor);
+}
+
+Training::Training(Project& project, const TrainingRequest& request, std::unique_ptr<Executor> executor)
+    : recipe_(overridden(find_recipe(project, request.network.reference), request)), executor_(std::move(executor)) {
+  model_ = load_model(plan_training(project, request.network, &recipe_, recipe_.batch, request.settings), executor_->workers());
+  initialize(*model_.state, recipe_.seed, *executor_);
+  context_ = std::make_unique<Context>(*model_.executable, model_.state);
+}
+
+int64_t Training::parameters() const { return parameter_count(model_.compilation.network.graph); }
+
+void Training::load_data() {
+  const ElaboratedNetwork& network = model_.compilation.network;
+  train_ = load_role(recipe_.dataset, "train", {}, network, *executor_);
+  if (recipe_.dataset.test) test_ = load_role(recipe_.dataset, "test", {}, network, *executor_);
+}
+
+ModelInfo Training::info() const {
+  ModelInfo info = model_info(model_.compilation.network);
+  if (info.class_names.empty() && train_) info.class_names = train_->class_names();
+  info.preprocess = recipe_.dataset.preprocess;
+  return info;
+}
+
+TrainingId Training::id() const {
+  NETC_CHECK(has_data(), "id before load_data");
+  return training_id(*context_, {recipe_, *train_, test_.get(), {}});
+}
+
+TrainResult Training::run(const TrainOptions& options) {
+  NETC_CHECK(has_data(), "run before load_data");
+  return train(*context_, {recipe_, *train_, test_.get(), info()}, options, *executor_);
+}
+
+EvalResult Training::evaluate(const EvalOptions& options) {
+  NETC_CHECK(has_data(), "evaluate before load_data");
+  return netc::evaluate(*context_, test_ ? *test_ : *train_, *executor_, options);
+}
+
+}  // namespace netc

@@ -1,0 +1,72 @@
+// A training as `netc train` and the library's Trainer set it up: the recipe with what the caller
+// overrides, the compiled step, the state, and the data set.
+//
+//   Training training(project, request);
+//   training.load_data();
+//   TrainResult result = training.run(options);
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "compiler/api/model.h"
+#include "runtime/context.h"
+#include "runtime/data/dataset.h"
+#include "runtime/train/trainer.h"
+
+namespace netc {
+
+struct TrainingRequest {
+  NetworkRequest network;
+  CompileSettings settings;
+  std::optional<uint64_t> seed;
+  std::optional<int64_t> epochs, batch;
+  std::map<std::string, std::string> data;  // role ("train", "test") to path
+};
+
+class Training {
+ public:
+  // Compiles, and initialises the state from the seed. THROWS CompileError; RuntimeError E0911, E0922, E0923.
+  Training(Project& project, const TrainingRequest& request, std::unique_ptr<Executor> executor);
+
+  const Recipe& recipe() const { return recipe_; }
+  const Model& model() const { return model_; }
+  Context& context() { return *context_; }
+  Executor& executor() { return *executor_; }
+  int64_t parameters() const;
+
+  // Reads the data set's files. THROWS RuntimeError E07xx.
+  void load_data();
+  bool has_data() const { return train_ != nullptr; }
+  const Dataset* train_data() const { return train_.get(); }
+  const Dataset* test_data() const { return test_.get(); }
+
+  // What checkpoints record of the model. With data: also the classes' names that they know.
+  ModelInfo info() const;
+
+  // REQUIRES, as all below: has_data().
+  TrainingId id() const;
+  TrainResult run(const TrainOptions& options);
+  EvalResult evaluate(const EvalOptions& options = {});
+
+ private:
+  Recipe recipe_;
+  std::unique_ptr<Executor> executor_;
+  Model model_;
+  std::unique_ptr<Context> context_;
+  std::unique_ptr<Dataset> train_, test_;
+};
+
+// The source of a data set's role ("train" or "test") with `--data ROLE=PATH` applied: a folder keeps the
+// declared file names, "IMAGES,LABELS" replaces both. THROWS RuntimeError E0701 where there is none.
+DataSourceSpec find_source(const DatasetSpec& dataset, const std::string& role,
+                           const std::map<std::string, std::string>& overrides);
+
+// Loads a role for this network: its channels, classes and preprocessing.
+std::unique_ptr<Dataset> load_role(const DatasetSpec& dataset, const std::string& role,
+                                   const std::map<std::string, std::string>& overrides,
+                                   const ElaboratedNetwork& network, Executor& executor);
+
+}  // namespace netc
