@@ -1,0 +1,35 @@
+// netc devices: what this machine can run on, and what it cannot and why.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "compiler/backend/cpu/cpu_backend.h"
+#include "compiler/driver/commands.h"
+#include "runtime/thread_pool.h"
+
+namespace netc {
+
+int run(const DevicesCommand&, Environment& environment) {
+  const Target target = host_target();
+  const int threads = available_processors();
+  const std::string no_gpu = "this build of netc generates code for the CPU only";
+  if (environment.output.json()) {
+    const nlohmann::ordered_json json = {
+        {"cpu",
+         {{"available", true}, {"name", target.cpu}, {"threads", threads}, {"f32_lanes", target.vector_lanes},
+          {"fma", target.fma}, {"l1_bytes", target.l1_bytes}, {"l2_bytes", target.l2_bytes}, {"features", target.features},
+          {"precisions", {"f32"}}}},
+        {"cuda", {{"available", false}, {"reason", no_gpu}}}};
+    environment.output.result(json.dump(2) + "\n");
+    return kExitOk;
+  }
+  environment.output.result(fmt::format(
+      "cpu   {}, {} threads, {} f32 lanes{}, L1 {}, L2 {}; precision f32\n"
+      "      {}\n"
+      "cuda  not available: {}\n",
+      target.cpu, threads, target.vector_lanes, target.fma ? " with FMA" : "", byte_text(target.l1_bytes),
+      byte_text(target.l2_bytes), target.features, no_gpu));
+  return kExitOk;
+}
+
+}  // namespace netc

@@ -1,0 +1,102 @@
+// netc explain: a network layer by layer with its kernels and the planned memory; or a code's page.
+#include <fmt/format.h>
+
+#include <cctype>
+#include <nlohmann/json.hpp>
+
+#include "compiler/api/explain_network.h"
+#include "compiler/base/error.h"
+#include "compiler/driver/commands.h"
+
+namespace netc {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// "E0201", "A0102".
+bool is_code(const std::string& text) {
+  if (text.size() != 5 || (text[0] != 'E' && text[0] != 'A')) return false;
+  for (size_t i = 1; i < 5; ++i)
+    if (!std::isdigit(static_cast<unsigned char>(text[i]))) return false;
+  return true;
+}
+
+int explain_code(const std::string& code, const Output& output) {
+  const std::optional<std::string> page = explanation_of(code);
+  if (!page) throw RuntimeError("E0924", fmt::format("there is no message `{}`", code));
+  output.result(*page);
+  return kExitOk;
+}
+
+std::string field_text(const ReceptiveField& field) {
+  if (field.height == 0 || field.width == 0) return "all";
+  return fmt::format("{}x{}", field.height, field.width);
+}
+
+Json memory_json(const PlannedBytes& bytes) {
+  return {{"weights", bytes.weights},         {"buffers", bytes.buffers},     {"gradients", bytes.gradients},
+          {"optimizer", bytes.optimizer},     {"activations", bytes.activations}, {"workspace", bytes.workspace},
+          {"total", bytes.total()}};
+}
+
+Json to_json(const NetworkReport& report) {
+  Json layers = Json::array();
+  for (const LayerReport& layer : report.layers) {
+    Json kernels = Json::array();
+    for (const KernelNote& kernel : layer.kernels)
+      kernels.push_back({{"label", kernel.label}, {"reasons", kernel.reasons}});
+    layers.push_back({{"path", layer.path}, {"kind", layer.kind}, {"call", layer.text}, {"depth", layer.depth}, {"leaf", layer.leaf},
+                      {"output", layer.output}, {"parameters", layer.parameters}, {"flops", layer.flops},
+                      {"receptive_field", {layer.field.height, layer.field.width}}, {"source", layer.source}, {"kernels", kernels}});
+  }
+  Json inputs = Json::array(), outputs = Json::array();
+  for (const PortReport& port : report.inputs)
+    inputs.push_back({{"name", port.name}, {"dtype", port.dtype}, {"shape", port.shape}});
+  for (const PortReport& port : report.outputs)
+    outputs.push_back({{"name", port.name}, {"dtype", port.dtype}, {"shape", port.shape}});
+  return {{"network", report.name}, {"reference", report.reference}, {"mode", report.train ? "training" : "inference"},
+          {"batch", report.batch}, {"parameters", report.parameters}, {"parameters_inference", report.parameters_inference},
+          {"flops", report.flops}, {"memory", memory_json(report.memory)}, {"kernels", report.kernels},
+          {"launches", report.launches}, {"inputs", inputs}, {"outputs", outputs}, {"layers", layers}};
+}
+
+std::string to_text(const NetworkReport& report) {
+  Table table({{"layer", Table::Align::left}, {"call", Table::Align::left}, {"output", Table::Align::left},
+               {"parameters", Table::Align::right}, {"MFLOP", Table::Align::right}, {"sees", Table::Align::right},
+               {"kernel", Table::Align::left}});
+  for (const LayerReport& layer : report.layers) {
+    const std::string indent(static_cast<size_t>(2 * layer.depth), ' ');
+    const std::string name = layer.leaf ? (layer.path.empty() ? layer.text : layer.path) : layer.kind + " " + layer.path;
+    std::string kernel;
+    for (const KernelNote& note : layer.kernels) kernel += (kernel.empty() ? "" : "; ") + note.summary;
+    table.add({indent + name, layer.leaf ? layer.text : "", layer.leaf ? to_string(layer.output) : "",
+               layer.parameters ? commas(layer.parameters) : "",
+               layer.flops ? fmt::format("{:.2f}", static_cast<double>(layer.flops) / 1e6) : "",
+               layer.leaf ? field_text(layer.field) : "", kernel});
+  }
+  std::string text = table.text() + "\n";
+  text += fmt::format("parameters   {}", commas(report.parameters));
+  if (report.parameters_inference != report.parameters)
+    text += fmt::format(" ({} for inference, without auxiliary heads)", commas(report.parameters_inference));
+  text += fmt::format("\ncompute      {:.3f} GFLOP forward for one image\n", static_cast<double>(report.flops) / 1e9);
+  text += fmt::format("kernels      {} launches of {} kernels, {}, batch {}\n", report.launches, report.kernels,
+                      report.train ? "a training step" : "inference", report.batch);
+  const PlannedBytes& m = report.memory;
+  text += fmt::format("memory       {} = weights {} + buffers {} + gradients {} + optimizer {} + activations {} + workspace {}\n",
+                      byte_text(m.total()), byte_text(m.weights), byte_text(m.buffers), byte_text(m.gradients),
+                      byte_text(m.optimizer), byte_text(m.activations), byte_text(m.workspace));
+  return text;
+}
+
+}  // namespace
+
+int run(const ExplainCommand& options, Environment& environment) {
+  if (is_code(options.network.reference)) return explain_code(options.network.reference, environment.output);
+  const NetworkReport report =
+      explain_network(environment.project, {options.network.reference, options.network.set, false}, options.batch,
+                      options.train, {options.device.device, options.device.precision});
+  environment.output.result(environment.output.json() ? to_json(report).dump(2) + "\n" : to_text(report));
+  return kExitOk;
+}
+
+}  // namespace netc

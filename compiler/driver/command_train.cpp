@@ -1,0 +1,116 @@
+// netc train: a recipe from its first epoch, or its last checkpoint, to its end.
+#include <fmt/format.h>
+
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "compiler/api/training.h"
+#include "compiler/base/error.h"
+#include "compiler/driver/commands.h"
+#include "runtime/thread_pool.h"
+
+namespace netc {
+namespace {
+
+std::atomic<bool> interrupted{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "the signal handler writes it");
+
+// The first Ctrl-C stops after the step; a second one ends the process as usual.
+extern "C" void interrupt(int signal) {
+  interrupted = true;
+  std::signal(signal, SIG_DFL);
+}
+
+std::string step_line(const StepReport& r) {
+  return fmt::format("epoch {}/{}  step {}/{}  loss {:.4f}  lr {:.4g}  {:.0f} images/s  ETA {}", r.epoch, r.epochs,
+                     r.epoch_step, r.epoch_steps, r.epoch_loss, r.learning_rate, r.images_per_second,
+                     duration_text(r.eta_seconds));
+}
+
+std::string epoch_line(const EpochReport& r) {
+  std::string line = fmt::format("epoch {}/{}  loss {:.4f}", r.epoch, r.epochs, r.train_loss);
+  if (r.train_accuracy) line += fmt::format("  accuracy {:.2f} %", 100 * *r.train_accuracy);
+  if (r.test) line += fmt::format("  test loss {:.4f}  test accuracy {:.2f} %", r.test->loss, 100 * r.test->top1);
+  return line + fmt::format("  {}{}\n", duration_text(r.seconds), r.best ? "  best" : "");
+}
+
+std::string folder_of(const TrainCommand& command, const std::string& name) {
+  if (!command.output.empty()) return command.output;
+  return (std::filesystem::path("runs") / name).string();
+}
+
+// The checkpoint to go on from, or empty.
+std::string resume_path(const TrainCommand& command, const std::string& folder) {
+  if (!command.resume) return {};
+  if (!command.checkpoint.empty()) return command.checkpoint;
+  return (std::filesystem::path(folder) / "last.safetensors").string();
+}
+
+void make_folder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw RuntimeError("E0604", fmt::format("cannot make the folder {}: {}", folder, error.message()), "--output DIR");
+}
+
+nlohmann::ordered_json summary(const TrainResult& result, const StageSeconds& seconds) {
+  nlohmann::ordered_json json = {{"steps", result.step}, {"epochs", result.epochs}, {"stopped", result.stopped},
+                                 {"compile_seconds", seconds.total()}, {"last", result.last_path}, {"best", result.best_path}};
+  if (result.test)
+    json["test"] = {{"loss", result.test->loss}, {"top1", result.test->top1}, {"top5", result.test->top5},
+                    {"samples", result.test->samples}};
+  return json;
+}
+
+}  // namespace
+
+int run(const TrainCommand& command, Environment& environment) {
+  Output& output = environment.output;
+  const TrainingRequest request{{command.network.reference, command.network.set, false},
+                                {command.device.device, command.device.precision},
+                                command.seed, command.epochs, command.batch, command.data};
+  Training training(environment.project, request, std::make_unique<ThreadPool>(command.device.threads));
+  const Recipe& recipe = training.recipe();
+  const StageSeconds& seconds = training.model().compilation.seconds;
+  output.note(fmt::format("{}: {} parameters, {} kernels compiled in {:.1f} s\n", recipe.network, commas(training.parameters()),
+                          training.model().compilation.plan.kernels.bodies.size(), seconds.total()));
+  training.load_data();
+  output.note(fmt::format("{}: {} training samples, {} test samples\n", recipe.dataset.name,
+                          commas(training.train_data()->count()),
+                          training.test_data() ? commas(training.test_data()->count()) : "no"));
+
+  TrainOptions options;
+  options.checkpoint_folder = folder_of(command, recipe.name);
+  options.checkpoint_every = command.save_every;
+  options.resume = resume_path(command, options.checkpoint_folder);
+  options.log_path = command.log;
+  options.max_steps = command.stop_after;
+  options.stop = &interrupted;
+  if (output.animates()) {
+    options.on_step = [&](const StepReport& report) { output.progress(step_line(report)); };
+    options.on_evaluate = [&](int64_t done, int64_t samples) {
+      output.progress(fmt::format("testing {}/{}", done, samples));
+    };
+  }
+  options.on_epoch = [&](const EpochReport& report) {
+    if (output.animates()) output.progress("");
+    output.note((output.animates() ? "\r" : "") + epoch_line(report));
+  };
+  make_folder(options.checkpoint_folder);
+  std::signal(SIGINT, interrupt);
+  std::signal(SIGTERM, interrupt);
+  const TrainResult result = training.run(options);
+  output.end_progress();
+
+  if (output.json()) output.result(summary(result, seconds).dump(2) + "\n");
+  if (interrupted) {
+    output.note(fmt::format("interrupted; go on with --resume ({})\n", result.last_path));
+    return kExitInterrupted;
+  }
+  if (result.stopped) output.note(fmt::format("stopped after step {}; go on with --resume\n", result.step));
+  output.note(fmt::format("weights: {}\n", result.best_path.empty() ? result.last_path : result.best_path));
+  return kExitOk;
+}
+
+}  // namespace netc

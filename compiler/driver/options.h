@@ -1,0 +1,136 @@
+// What the command line said, as plain data: one struct a subcommand. Defaults are written here once;
+// parse_command_line.cpp binds flags to the fields and is the only file that knows CLI11.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace netc {
+
+// Documented in `netc --help`.
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitProgram = 1,       // the .net program is wrong
+  kExitCommandLine = 2,   // unknown flag, missing argument, a name that does not exist
+  kExitData = 3,          // data, weights or a checkpoint are missing, malformed or do not fit
+  kExitRuntime = 4,       // the system: memory, threads, files, a device
+  kExitInternal = 5,      // a bug of netc
+  kExitInterrupted = 130  // Ctrl-C; training has saved
+};
+
+struct OutputOptions {
+  bool quiet = false;
+  bool json = false;
+  bool json_errors = false;
+};
+
+// Which network: "file.net", "file.net:name", "std.resnet:resnet50", with arguments.
+struct NetworkOptions {
+  std::string reference;
+  std::map<std::string, std::string> set;
+};
+
+struct DeviceOptions {
+  std::string device = "cpu";
+  std::string precision = "f32";
+  int threads = 0;
+};
+
+struct CheckCommand {
+  std::vector<std::string> references;
+  std::map<std::string, std::string> set;
+  bool advice = true;
+};
+
+struct TrainCommand {
+  NetworkOptions network;
+  DeviceOptions device;
+  std::map<std::string, std::string> data;  // role to path
+  std::optional<uint64_t> seed;
+  std::optional<int64_t> epochs, batch;
+  std::string log;
+  std::string output;      // folder of checkpoints; empty: "runs/NAME"
+  bool resume = false;
+  std::string checkpoint;  // of --resume; empty: last.safetensors of the folder
+  int64_t save_every = 0;  // steps; 0: at every epoch's end only
+  int64_t stop_after = 0;  // steps; 0: train to the end
+};
+
+struct EvalCommand {
+  NetworkOptions network;
+  DeviceOptions device;
+  std::map<std::string, std::string> data;
+  std::string weights, names;
+  int64_t batch = 100;
+};
+
+struct PredictCommand {
+  NetworkOptions network;
+  DeviceOptions device;
+  std::string weights, names;
+  std::vector<std::string> inputs;  // .npy, PNG or JPEG
+  std::string output;               // .npy
+  bool random_weights = false, random_input = false;
+  uint64_t seed = 0;
+  int64_t batch = 1, top = 5;
+  std::string data_role;            // predict samples of the recipe's data set: "test"
+  std::map<std::string, std::string> data;
+  int64_t count = 5;
+};
+
+struct BenchCommand {
+  NetworkOptions network;
+  DeviceOptions device;
+  int64_t batch = 1;
+  bool train = false;
+  bool profile = false;
+  double seconds = 3;
+};
+
+struct EmitCommand {
+  NetworkOptions network;
+  DeviceOptions device;
+  std::string stage;
+  bool train = false;
+  int64_t batch = 1;
+  std::string output;
+};
+
+struct ExplainCommand {
+  NetworkOptions network;  // or a code, "E0201"
+  DeviceOptions device;
+  int64_t batch = 1;
+  bool train = false;
+};
+
+struct GraphCommand {
+  NetworkOptions network;
+  std::string output;      // .svg or .dot; empty: NAME.svg
+};
+
+struct OpsCommand {
+  std::string name;
+};
+
+struct DevicesCommand {};
+
+struct InspectCommand {
+  std::string path;
+};
+
+using Command = std::variant<CheckCommand, TrainCommand, EvalCommand, PredictCommand, BenchCommand, EmitCommand,
+                             ExplainCommand, GraphCommand, OpsCommand, DevicesCommand, InspectCommand>;
+
+struct CommandLine {
+  OutputOptions output;
+  Command command;
+};
+
+// nullopt: help, the version or a command-line error has been printed; `exit_code` says which.
+std::optional<CommandLine> parse_command_line(int argc, char** argv, int& exit_code);
+
+}  // namespace netc

@@ -1,0 +1,237 @@
+// Binds flags to the fields of options.h.
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <utility>
+
+#include "compiler/driver/options.h"
+
+namespace netc {
+namespace {
+
+constexpr const char* kDescription =
+    R"(netc compiles and trains neural networks written in .net files.
+
+Examples:
+  netc check mnist.net                                  look for errors
+  netc explain std.resnet:resnet50 --set classes=10     shapes, parameters, memory
+  netc train mnist.net --epochs 5                       train, with checkpoints
+  netc eval mnist.net --weights runs/mnist/best.safetensors
+  netc predict mnist.net --weights best.safetensors --input shoe.png
+  netc graph mnist.net --output mnist.svg               draw it
+
+A network is named FILE.net, FILE.net:NAME or std.MODULE:NAME.
+)";
+
+constexpr const char* kFooter = R"(
+Exit codes: 0 success, 1 the .net program is wrong, 2 the command line is, 3 data, weights
+or a checkpoint are, 4 the system refused (memory, threads, files, device), 5 a bug of netc,
+130 interrupted (training has saved). NO_COLOR turns colours off.
+)";
+
+struct Binder {
+  CLI::App& app;
+  CommandLine& line;
+
+  // A subcommand whose options live in `line.command` once it is chosen.
+  template <class Options>
+  std::pair<CLI::App*, std::shared_ptr<Options>> add(const std::string& name, const std::string& summary, const std::string& examples) {
+    CLI::App* sub = app.add_subcommand(name, summary + "\n\nExamples:\n" + examples);
+    auto options = std::make_shared<Options>();
+    sub->parse_complete_callback([this, options] { line.command = *options; });
+    sub->add_flag("-q,--quiet", line.output.quiet, "Print results and errors only");
+    sub->add_flag("--json", line.output.json, "Print the result as JSON");
+    sub->add_option("--error-format", error_format, "How errors are printed: text or json")
+        ->check(CLI::IsMember({"text", "json"}));
+    return {sub, options};
+  }
+
+  static void set(CLI::App* sub, std::map<std::string, std::string>& values) {
+    pairs(sub, "--set", values, "KEY=VALUE", "Argument of the network: --set classes=10");
+  }
+  static void network(CLI::App* sub, NetworkOptions& options, const std::string& what = "FILE.net[:NAME] or std.MODULE:NAME") {
+    sub->add_option("network", options.reference, what)->required();
+    set(sub, options.set);
+  }
+  static void device(CLI::App* sub, DeviceOptions& options, bool threads = true) {
+    sub->add_option("--device", options.device, "cpu")->capture_default_str();
+    sub->add_option("--precision", options.precision, "f32")->capture_default_str();
+    if (threads)
+      sub->add_option("--threads", options.threads, "0: one per processor")->check(CLI::Range(0, 1024))->capture_default_str();
+  }
+  static void data(CLI::App* sub, std::map<std::string, std::string>& values) {
+    pairs(sub, "--data", values, "ROLE=PATH", "Where a data set lies: --data train=PATH");
+  }
+  static void pairs(CLI::App* sub, const std::string& flag, std::map<std::string, std::string>& values,
+                    const std::string& form, const std::string& doc) {
+    sub->add_option_function<std::vector<std::string>>(
+           flag,
+           [&values, flag, form](const std::vector<std::string>& texts) {
+             for (const std::string& text : texts) {
+               const size_t equals = text.find('=');
+               if (equals == std::string::npos || equals == 0)
+                 throw CLI::ValidationError(flag, "expects " + form + ", got `" + text + "`");
+               values[text.substr(0, equals)] = text.substr(equals + 1);
+             }
+           },
+           doc)
+        ->type_name(form)
+        ->take_all()
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  }
+
+  std::string error_format = "text";
+};
+
+CLI::Validator positive() { return CLI::Range(int64_t{1}, int64_t{1} << 40); }
+CLI::Validator batch_range() { return CLI::Range(int64_t{1}, int64_t{1} << 20); }
+
+void bind_running_commands(Binder& bind) {
+  {
+    auto [sub, o] = bind.add<TrainCommand>("train", "Trains a network as a `train` declaration says.",
+                                           "  netc train mnist.net --seed 1 --epochs 5 --log run.jsonl\n"
+                                           "  netc train mnist.net:big --data train=/data/mnist --threads 2\n"
+                                           "  netc train mnist.net --resume                go on where it stopped\n");
+    Binder::network(sub, o->network, "FILE.net[:TRAIN]");
+    Binder::device(sub, o->device);
+    Binder::data(sub, o->data);
+    sub->add_option("--seed", o->seed, "Seed of weights, order, augmentation and dropout");
+    sub->add_option("--epochs", o->epochs, "Instead of the recipe's")->check(positive());
+    sub->add_option("--batch", o->batch, "Instead of the recipe's")->check(batch_range());
+    sub->add_option("--log", o->log, "JSON lines, one an event")->type_name("FILE");
+    sub->add_option("--output", o->output, "Folder of best.safetensors and last.safetensors; default runs/NAME")->type_name("DIR");
+    sub->add_option("--resume", o->checkpoint, "Go on from a checkpoint; default: last.safetensors of the folder")
+        ->expected(0, 1)
+        ->type_name("[FILE]");
+    sub->add_option("--save-every", o->save_every, "Also save after so many steps")->check(positive());
+    sub->add_option("--stop-after", o->stop_after, "Save and stop after so many steps")->check(positive());
+    sub->parse_complete_callback([sub = sub, o = o, &line = bind.line] {
+      o->resume = sub->count("--resume") > 0;
+      line.command = *o;
+    });
+  }
+  {
+    auto [sub, o] = bind.add<EvalCommand>("eval", "Loss, top-1 and top-5 on the test set.",
+                                          "  netc eval mnist.net --weights runs/mnist/best.safetensors\n"
+                                          "  netc eval mnist.net --weights w.safetensors --data test=/data/mnist --json\n");
+    Binder::network(sub, o->network, "FILE.net[:TRAIN]");
+    Binder::device(sub, o->device);
+    Binder::data(sub, o->data);
+    sub->add_option("--weights", o->weights, "safetensors or a checkpoint")->required()->type_name("FILE");
+    sub->add_option("--names", o->names, "A map of names: std.names:torchvision_resnet");
+    sub->add_option("--batch", o->batch, "Results do not depend on it")->check(batch_range())->capture_default_str();
+  }
+  {
+    auto [sub, o] = bind.add<PredictCommand>("predict", "Runs a network on images or raw tensors.",
+                                             "  netc predict mnist.net --weights best.safetensors --input shoe.png\n"
+                                             "  netc predict r.net --weights w.safetensors --input x.npy --output y.npy\n"
+                                             "  netc predict std.resnet:resnet18 --random-weights --seed 1 --random-input\n");
+    Binder::network(sub, o->network);
+    Binder::device(sub, o->device);
+    auto* weights = sub->add_option("--weights", o->weights, "safetensors or a checkpoint")->type_name("FILE");
+    sub->add_option("--names", o->names, "A map of names: std.names:torchvision_resnet")->needs(weights);
+    auto* input = sub->add_option("--input", o->inputs, "PNG, JPEG or .npy [N, ...]")->type_name("FILE...");
+    sub->add_option("--output", o->output, "Raw outputs of all inputs as .npy")->type_name("FILE.npy");
+    sub->add_flag("--random-weights", o->random_weights, "Initialise from --seed")->excludes(weights);
+    auto* random = sub->add_flag("--random-input", o->random_input, "Uniform values from --seed")->excludes(input);
+    sub->add_option("--seed", o->seed, "Of random weights and input")->capture_default_str();
+    sub->add_option("--batch", o->batch, "Images at a time")->check(batch_range())->capture_default_str();
+    sub->add_option("--top", o->top, "Classes to print")->check(positive())->capture_default_str();
+    sub->add_option("--sample", o->data_role, "Predict samples of the data set: --sample test")
+        ->check(CLI::IsMember({"train", "test"}))
+        ->excludes(input)
+        ->excludes(random);
+    sub->add_option("--count", o->count, "How many samples")->check(positive())->capture_default_str();
+    Binder::data(sub, o->data);
+  }
+  {
+    auto [sub, o] = bind.add<BenchCommand>("bench", "Measures the time of a step.",
+                                           "  netc bench std.resnet:resnet18 --batch 8 --threads 2\n"
+                                           "  netc bench std.resnet:resnet50 --batch 8 --train --json\n");
+    Binder::network(sub, o->network);
+    Binder::device(sub, o->device);
+    sub->add_option("--batch", o->batch, "Images a step")->check(batch_range())->capture_default_str();
+    sub->add_flag("--train", o->train, "A training step: forward, backward and update");
+    sub->add_flag("--profile", o->profile, "Time of each kernel");
+    sub->add_option("--seconds", o->seconds, "How long to measure")->check(CLI::Range(0.0, 3600.0))->capture_default_str();
+  }
+}
+
+void bind_reading_commands(Binder& bind) {
+  {
+    auto [sub, o] = bind.add<CheckCommand>("check", "Looks for errors, and gives advice.",
+                                           "  netc check mnist.net\n"
+                                           "  netc check mnist.net --error-format=json      for editors\n");
+    sub->add_option("network", o->references, "FILE.net[:NAME] or std.MODULE:NAME")->required();
+    Binder::set(sub, o->set);
+    sub->add_flag("!--no-advice", o->advice, "Errors only");
+  }
+  {
+    auto [sub, o] = bind.add<EmitCommand>("emit", "Prints a stage of the compilation.",
+                                          "  netc emit mnist.net --stage=graph\n"
+                                          "  netc emit mnist.net --stage=schedule --train\n"
+                                          "  netc emit mnist.net --stage=asm --output mnist.s\n");
+    Binder::network(sub, o->network);
+    Binder::device(sub, o->device, false);
+    sub->add_option("--stage", o->stage, "ast, graph, grad, schedule, kernels, llvm or asm")
+        ->required()
+        ->check(CLI::IsMember({"ast", "graph", "grad", "schedule", "kernels", "llvm", "asm"}));
+    sub->add_flag("--train", o->train, "The training step instead of inference");
+    sub->add_option("--batch", o->batch, "Images a step")->check(batch_range())->capture_default_str();
+    sub->add_option("--output", o->output, "Instead of the standard output")->type_name("FILE");
+  }
+  {
+    auto [sub, o] = bind.add<ExplainCommand>("explain", "Explains a network layer by layer, or a message's code.",
+                                             "  netc explain std.resnet:resnet50\n"
+                                             "  netc explain mnist.net --train --batch 128 --json\n"
+                                             "  netc explain E0201\n");
+    Binder::network(sub, o->network, "FILE.net[:NAME], std.MODULE:NAME or a code");
+    Binder::device(sub, o->device, false);
+    sub->add_option("--batch", o->batch, "Images a step; 0 is the recipe's")->check(batch_range())->capture_default_str();
+    sub->add_flag("--train", o->train, "Kernels and memory of the training step");
+  }
+  {
+    auto [sub, o] = bind.add<GraphCommand>("graph", "Draws a network, with boxes for residual and inception.",
+                                           "  netc graph mnist.net                          writes mnist.svg\n"
+                                           "  netc graph std.googlenet:googlenet --output g.svg\n"
+                                           "  netc graph mnist.net --output mnist.dot\n");
+    Binder::network(sub, o->network);
+    sub->add_option("--output", o->output, "FILE.svg or FILE.dot")->type_name("FILE");
+  }
+  {
+    auto [sub, o] = bind.add<OpsCommand>("ops", "Lists the primitive operators, or describes one.",
+                                         "  netc ops\n  netc ops convolution\n");
+    sub->add_option("name", o->name, "Of an operator");
+  }
+  bind.add<DevicesCommand>("devices", "What this machine can run on.", "  netc devices\n");
+  {
+    auto [sub, o] = bind.add<InspectCommand>("inspect", "Shows what a checkpoint, a weights file or a data file holds.",
+                                             "  netc inspect runs/mnist/best.safetensors\n"
+                                             "  netc inspect train-images-idx3-ubyte.gz\n");
+    sub->add_option("file", o->path, "safetensors, .npy, IDX")->required();
+  }
+}
+
+}  // namespace
+
+std::optional<CommandLine> parse_command_line(int argc, char** argv, int& exit_code) {
+  CommandLine line;
+  CLI::App app(kDescription, "netc");
+  app.footer(kFooter);
+  app.set_version_flag("--version", std::string("netc ") + NETC_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  Binder bind{app, line, "text"};
+  bind_reading_commands(bind);
+  bind_running_commands(bind);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    exit_code = app.exit(error) == 0 ? kExitOk : kExitCommandLine;
+    return std::nullopt;
+  }
+  line.output.json_errors = bind.error_format == "json";
+  return line;
+}
+
+}  // namespace netc
