@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""The command line: help, exit codes, errors for people and for tools, and what the commands print."""
+import json
+
+from support import Case, main, read_npy, write_npy
+
+PARAMETERS = {  # torchvision's, at 1000 classes
+    "std.resnet:resnet18": (11_689_512, 11_689_512),
+    "std.resnet:resnet34": (21_797_672, 21_797_672),
+    "std.resnet:resnet50": (25_557_032, 25_557_032),
+    "std.resnet:resnet101": (44_549_160, 44_549_160),
+    "std.resnet:resnet152": (60_192_808, 60_192_808),
+    "std.googlenet:googlenet": (13_004_888, 6_624_904),
+    "std.vgg:vgg16": (138_357_544, 138_357_544),
+}
+COMMANDS = "check train eval predict bench emit explain graph ops devices inspect".split()
+
+WRONG = """network wrong {
+    input image: [3, 32, 32]
+    conv2d(8, 3x3)
+    max_pool(40x40)
+    output y
+}
+"""
+
+
+class CommandLine(Case):
+    def test_help_starts_with_examples(self):
+        text = self.netc("--help").stdout
+        self.assertLess(text.index("Examples:"), text.index("Options:"))
+        self.assertIn("Exit codes:", text)
+        for command in COMMANDS:
+            self.assertIn("netc " + command, self.netc(command, "--help").stdout)
+
+    def test_command_line_errors_are_2(self):
+        self.tiny()
+        for args in ([], ["paint"], ["check"], ["train", "--epochs"], ["train", "tiny.net", "--epochs", "0"],
+                     ["check", "tiny.net", "--set", "classes"], ["emit", "tiny.net", "--stage=poem"],
+                     ["bench", "tiny.net", "--device", "cuda"], ["bench", "tiny.net", "--precision", "fp8"],
+                     ["ops", "conv2d"], ["explain", "E9999"]):
+            done = self.netc(*args, code=2)
+            self.assertTrue(done.stderr.strip() or done.stdout.strip(), args)
+
+    def test_wrong_programs_are_1(self):
+        self.write("wrong.net", WRONG)
+        done = self.netc("check", "wrong.net", code=1)
+        self.assertIn("E0101", done.stderr)
+        self.assertIn("conv2d", done.stderr)
+        self.assertNotIn("\x1b", done.stderr)
+        for command in (["explain"], ["graph"], ["emit", "--stage=graph"], ["bench"]):
+            self.netc(command[0], "wrong.net", *command[1:], code=1)
+
+    def test_errors_as_json(self):
+        self.write("wrong.net", WRONG)
+        lines = self.netc("check", "wrong.net", "--error-format=json", code=1).stderr.splitlines()
+        errors = [json.loads(line) for line in lines]
+        self.assertIn("E0101", [e["code"] for e in errors])
+
+    def test_names_that_do_not_exist(self):
+        self.tiny()
+        self.netc("check", "missing.net", code=1)
+        self.netc("explain", "tiny.net:huge", code=1)
+        self.netc("explain", "std.nothing:x", code=1)
+        self.netc("explain", "tiny.net", "--set", "width=3", code=1)
+
+    def test_hostile_programs_end_in_a_message(self):
+        programs = {
+            "empty": "", "bytes": "\x00\x01\xff" * 50, "deep": "network n { input x: [1]\n" + "(" * 20000,
+            "unclosed": "network n {", "loop": "block a() { a() }\nnetwork n { input x: [1]; a(); output y }\n",
+            "huge": "network n { input x: [1, 8, 8]\nrepeat 1000000000 { relu }\noutput y }\n",
+            "shape": "network n { input x: [9223372036854775807, 9223372036854775807]\nflatten\noutput y }\n",
+        }
+        for name, text in programs.items():
+            (self.folder / f"{name}.net").write_bytes(text.encode("latin-1"))
+            done = self.netc("explain", f"{name}.net", code=1, timeout=60)
+            self.assertRegex(done.stderr, r"E0\d\d\d", name)
+
+    def test_explains_every_code_it_prints(self):
+        self.assertIn("Right:", self.netc("explain", "E0004").stdout)
+
+    def test_parameter_counts(self):
+        for network, (training, inference) in PARAMETERS.items():
+            report = self.json("explain", network)
+            self.assertEqual((report["parameters"], report["parameters_inference"]), (training, inference), network)
+
+    def test_explain_json(self):
+        self.tiny()
+        report = self.json("explain", "tiny.net", "--train", "--batch", 16)
+        for key in ("parameters", "parameters_inference", "flops", "memory", "layers"):
+            self.assertIn(key, report)
+        self.assertEqual(report["parameters"], sum(layer["parameters"] for layer in report["layers"] if layer["leaf"]))
+        self.assertGreater(report["memory"]["gradients"], 0)
+        self.assertEqual(report["memory"]["total"], sum(v for k, v in report["memory"].items() if k != "total"))
+        self.assertEqual(self.json("explain", "tiny.net")["memory"]["gradients"], 0)
+        self.assertIn("conv_bn_relu", self.netc("explain", "tiny.net").stdout)
+
+    def test_ops_and_devices(self):
+        names = [op["name"] for op in self.json("ops")]
+        self.assertEqual(names, sorted(names))
+        self.assertIn("convolution", names)
+        self.assertIn("weight", self.netc("ops", "convolution").stdout)
+        self.assertTrue(self.json("devices")["cpu"]["available"])
+
+    def test_graph(self):
+        self.tiny()
+        self.netc("graph", "tiny.net", "--output", "t.dot")
+        dot = (self.folder / "t.dot").read_text()
+        self.assertIn("residual", dot)
+        self.assertIn("inception", dot)
+        self.netc("graph", "tiny.net")
+        self.assertIn("</svg>", (self.folder / "tiny.svg").read_text())
+        empty = self.folder / "bin"
+        empty.mkdir()
+        done = self.netc("graph", "tiny.net", code=4, env={"PATH": str(empty)})
+        self.assertIn("graphviz", done.stderr)
+
+    def test_emit(self):
+        self.tiny()
+        for stage in ("ast", "graph", "grad", "schedule", "kernels", "llvm", "asm"):
+            inference = self.netc("emit", "tiny.net", f"--stage={stage}").stdout
+            training = self.netc("emit", "tiny.net", f"--stage={stage}", "--train").stdout
+            self.assertTrue(inference.strip() and training.strip(), stage)
+            if stage not in ("ast", "grad"):
+                self.assertGreater(len(training), len(inference), stage)
+
+    def test_predict_raw_tensors(self):
+        self.tiny()
+        write_npy(self.folder / "x.npy", "|u1", (3, 1, 8, 8), bytes(range(192)))
+        args = ("predict", "tiny.net", "--random-weights", "--seed", 5, "--input", "x.npy", "--output")
+        self.netc(*args, "a.npy")
+        self.netc(*args, "b.npy", "--batch", 2)
+        shape, a = read_npy(self.folder / "a.npy")
+        self.assertEqual(shape, (3, 4))
+        self.assertEqual(a, read_npy(self.folder / "b.npy")[1])
+        self.netc("predict", "tiny.net", "--random-weights", "--seed", 6, "--input", "x.npy", "--output", "c.npy")
+        self.assertNotEqual(a, read_npy(self.folder / "c.npy")[1])
+        self.netc("predict", "tiny.net", "--random-weights", "--random-input", "--output", "d.npy")
+
+    def test_bench(self):
+        self.tiny()
+        for extra in ([], ["--train"]):
+            report = self.json("bench", "tiny.net", "--batch", 8, "--threads", 2, "--seconds", 0.1, *extra)
+            for key in ("ms_min", "ms_median", "images_per_second", "gflops_per_second", "compile_seconds"):
+                self.assertGreater(report[key], 0, key)
+
+
+if __name__ == "__main__":
+    main()

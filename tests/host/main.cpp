@@ -1,0 +1,145 @@
+// Uses every call of the library's interface once, and the promises that come with them.
+//   host FOLDER: shapes.net and, in its data set, npy files
+#include <netc/netc.hpp>
+
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+void require(bool condition, const char* what, const std::string& detail = {}) {
+  if (condition) return;
+  std::fprintf(stderr, "failed: %s\n%s\n", what, detail.c_str());
+  std::exit(1);
+}
+
+// A pool of the host's own: a thread for every call.
+struct Threads final : netc::Executor {
+  std::atomic<int> calls{0};
+  int concurrency() const override { return 3; }
+  void parallel_for(int n, void (*f)(void*, int), void* context) override {
+    ++calls;
+    std::vector<std::thread> threads;
+    for (int i = 1; i < n; ++i) threads.emplace_back(f, context, i);
+    f(context, 0);
+    for (std::thread& thread : threads) thread.join();
+  }
+};
+
+std::vector<float> predict(const netc::Network& network, std::vector<uint8_t>& pixels, int batch) {
+  auto session = network.session();
+  require(bool(session), "a session", session.error().text());
+  std::vector<float> scores(static_cast<size_t>(batch) * 4, -1.f);
+  netc::Tensor image = netc::Tensor::of(pixels.data(), {batch, 1, 8, 8});
+  netc::Tensor logits = netc::Tensor::of(scores.data(), {batch, 4});
+  auto done = session->run(&image, &logits, batch);
+  require(bool(done), "a run", done.error().text());
+  return scores;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  const std::string folder = argv[1], file = folder + "/tiny.net", saved = folder + "/saved.safetensors";
+  require(std::string(netc::version()).size() >= 5, "a version");
+
+  // Errors are values.
+  auto missing = netc::Network::from_file(folder + "/none.net");
+  require(!missing && !missing.error().diagnostics.empty(), "a missing file is an error");
+  auto wrong = netc::Network::from_source("network n { input x: [3, 8, 8]\n conv2d(4, 3x3)\n output y }");
+  require(!wrong && wrong.error().kind == netc::ErrorKind::program, "a wrong program is an error");
+  require(wrong.error().diagnostics[0].code == "E0101" && wrong.error().diagnostics[0].line == 2, "it has code and line",
+          wrong.error().text());
+  netc::Options unknown;
+  unknown.device = "abacus";
+  require(!netc::Network::from_file(file, unknown), "an unknown device is an error");
+  netc::Options small;
+  small.max_bytes = 1000;
+  require(!netc::Network::from_file(file, small), "max_bytes is kept");
+
+  // Training on the host's own batches, then on the recipe's data, then from a saved state.
+  netc::Options options;
+  options.threads = 2;
+  auto trainer = netc::Trainer::from_recipe(file, options);
+  require(bool(trainer), "a trainer", trainer.error().text());
+  const int batch = static_cast<int>(trainer->batch_size());
+  std::vector<uint8_t> images(static_cast<size_t>(batch) * 64);
+  std::vector<int64_t> labels(static_cast<size_t>(batch));
+  for (size_t i = 0; i < images.size(); ++i) images[i] = static_cast<uint8_t>(i * 37 % 251);
+  for (size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<int64_t>(i % 4);
+  netc::Tensor inputs[2] = {netc::Tensor::of(images.data(), {batch, 1, 8, 8}), netc::Tensor::of(labels.data(), {batch})};
+  float first = 0, last = 0;
+  for (int i = 0; i < 12; ++i) {
+    auto loss = trainer->step(inputs, batch);
+    require(bool(loss), "a step", loss.error().text());
+    (i == 0 ? first : last) = *loss;
+  }
+  require(std::isfinite(last) && last < first, "the loss falls", std::to_string(first) + " " + std::to_string(last));
+  require(!trainer->step(inputs, batch + 1), "too large a batch is an error");
+
+  auto fresh = netc::Trainer::from_recipe(file, options);
+  require(bool(fresh), "another trainer");
+  int64_t steps = 0;
+  auto metrics = fresh->fit([&](const netc::Progress& progress) { steps = progress.step; });
+  require(bool(metrics), "fit", metrics.error().text());
+  require(steps > 0 && metrics->samples > 0 && metrics->top1 >= 0.25, "fit learns", std::to_string(metrics->top1));
+  auto save = fresh->save(saved);
+  require(bool(save), "save", save.error().text());
+  auto resumed = netc::Trainer::from_recipe(file, options);
+  auto resume = resumed->resume(saved);
+  require(bool(resume), "resume", resume.error().text());
+  auto again = resumed->evaluate();
+  require(again && again->loss == metrics->loss, "the resumed network is the saved one");
+  require(!resumed->resume(folder + "/none.safetensors"), "a missing checkpoint is an error");
+
+  // One network, many threads; any executor; any batch; any strides: the same bits.
+  options.max_batch = 5;
+  auto network = netc::Network::from_file(file, options);
+  require(bool(network), "a network", network.error().text());
+  require(network->inputs().size() == 1 && network->inputs()[0].shape == std::vector<int64_t>{1, 8, 8}, "its input");
+  require(network->outputs().size() == 1 && network->outputs()[0].shape == std::vector<int64_t>{4}, "its output");
+  require(network->parameter_count() > 0 && network->planned_bytes() > 0, "its size");
+  require(bool(network->load(saved)), "load");
+  require(!network->load(folder + "/none.safetensors"), "missing weights are an error");
+
+  std::vector<uint8_t> pixels(5 * 64);
+  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * 91 % 256);
+  const std::vector<float> expected = predict(*network, pixels, 5);
+  std::vector<std::thread> threads;
+  std::atomic<int> equal{0};
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      std::vector<uint8_t> mine = pixels;
+      for (int i = 0; i < 5; ++i) equal += predict(*network, mine, 5) == expected;
+    });
+  for (std::thread& thread : threads) thread.join();
+  require(equal == 20, "sessions of many threads agree");
+  const std::vector<float> two = predict(*network, pixels, 2);
+  require(std::vector<float>(expected.begin(), expected.begin() + 8) == two, "a smaller batch agrees");
+
+  Threads own;
+  netc::Options with_executor = options;
+  with_executor.executor = &own;
+  auto other = netc::Network::from_file(file, with_executor);
+  require(other && other->load(saved), "a network with the host's executor");
+  require(predict(*other, pixels, 5) == expected && own.calls > 0, "the host's executor gives the same bits");
+
+  auto session = network->session();
+  std::vector<uint8_t> spread(5 * 128);
+  for (size_t i = 0; i < pixels.size(); ++i) spread[2 * i] = pixels[i];
+  std::vector<float> scores(20);
+  netc::Tensor strided{spread.data(), netc::DType::u8, {5, 1, 8, 8}, {128, 128, 16, 2}};
+  netc::Tensor logits = netc::Tensor::of(scores.data(), {5, 4});
+  require(bool(session->run(&strided, &logits, 5)) && scores == expected, "strides");
+  netc::Tensor misfit = netc::Tensor::of(spread.data(), {5, 1, 8, 7});
+  auto refused = session->run(&misfit, &logits, 5);
+  require(!refused && refused.error().kind == netc::ErrorKind::argument, "a tensor that does not fit is an error");
+  require(!session->run(&strided, &logits, 6), "a batch above max_batch is an error");
+  std::puts("host: all calls behave");
+}
