@@ -25,7 +25,8 @@ target_link_libraries(netc_llvm INTERFACE ${NETC_LLVM_LIBRARIES})
 # what it generates is not C++20 and not free of warnings.
 find_program(ANTLR4_TOOL antlr4 REQUIRED)
 find_path(ANTLR4_INCLUDE antlr4-runtime.h PATH_SUFFIXES antlr4-runtime REQUIRED)
-find_library(ANTLR4_RUNTIME NAMES libantlr4-runtime.a antlr4-runtime REQUIRED)
+# The shared runtime: Debian's archive is not position independent, and libnetc.so is.
+find_library(ANTLR4_RUNTIME NAMES antlr4-runtime REQUIRED)
 set(NETC_PARSER_DIR ${CMAKE_BINARY_DIR}/generated/parser)
 set(NETC_GRAMMARS ${CMAKE_SOURCE_DIR}/grammar/NetLexer.g4 ${CMAKE_SOURCE_DIR}/grammar/NetParser.g4)
 set(NETC_PARSER_SOURCES ${NETC_PARSER_DIR}/NetLexer.cpp ${NETC_PARSER_DIR}/NetParser.cpp)

@@ -1,6 +1,6 @@
 # What is installed: the command `netc`, and the library `libnetc.so` with its public header, a CMake
-# package and a pkg-config file. LLVM, ANTLR and the rest are linked statically where Debian has
-# archives of them, and no symbol of theirs leaves the library (tests/e2e/exports_test.py checks it).
+# package and a pkg-config file. LLVM is linked statically, ANTLR's runtime dynamically, and no symbol
+# of theirs leaves the library (tests/e2e/exports_test.py checks it).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
