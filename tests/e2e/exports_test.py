@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""No symbol leaves libnetc.so except the public interface, and none of LLVM's or ANTLR's is asked for."""
+"""No symbol leaves libnetc.so except the public interface. LLVM is inside: a host with another LLVM of its own
+must not lend us a symbol. (ANTLR's runtime is an ordinary shared library, as libpng is.)"""
 import os
 import subprocess
 import unittest
@@ -17,8 +18,8 @@ class Exports(unittest.TestCase):
         foreign = [name for name in names if "netc::v1::" not in name]
         self.assertEqual(foreign, [])
 
-    def test_no_foreign_compiler_library_is_needed(self):
-        foreign = [name for name in symbols("--undefined-only") if "llvm::" in name or "antlr4::" in name]
+    def test_no_llvm_is_asked_for(self):
+        foreign = [name for name in symbols("--undefined-only") if "llvm::" in name or "LLVM" in name]
         self.assertEqual(foreign, [])
 
 
