@@ -45,6 +45,15 @@ void Elaborator::check_contract(const std::string& block, const CallSiteInfo& si
   const std::string name = record && !record->text.empty() ? record->text.substr(0, record->text.find('(')) : block;
   const Span here = frames_.back().span;
 
+  if (linear || conv) {
+    const int64_t channels = int_of_argument(scope, "channels", 1);
+    if (channels < 1 || channels >= kMaxExtent) {
+      Diagnostic d = error("E0313", here, "`channels` of `" + name + "` is at least 1, this is " + std::to_string(channels));
+      if (channels >= 1) d.message = "`channels` of `" + name + "` is too large, this is " + with_commas(channels);
+      d.primary.span = argument_span("channels", d.primary.span);
+      fail(std::move(d));
+    }
+  }
   if (linear && x.shape.size() != 1) {
     Diagnostic d = error("E0205", here, name + " takes [C], got " + to_string(x.shape));
     const int64_t channels = int_of_argument(scope, "channels", 0);
@@ -52,7 +61,7 @@ void Elaborator::check_contract(const std::string& block, const CallSiteInfo& si
     const auto cost = [&](int64_t inputs) { return with_commas((inputs + (bias ? 1 : 0)) * channels); };
     int64_t count = 1;
     for (int64_t extent : x.shape) count *= extent;
-    if (channels > 0 && channels < kMaxExtent && count < kMaxExtent && x.shape.size() == 3)
+    if (count < kMaxExtent && x.shape.size() == 3)
       d.fixes.push_back({"global_avg_pool before it (" + cost(x.shape[0]) + " parameters), or flatten (" + cost(count) + ")",
                          "", {}});
     else
@@ -80,11 +89,6 @@ void Elaborator::check_contract(const std::string& block, const CallSiteInfo& si
   require_at_least("dilation", dilation, 1);
   if (conv) {
     const int64_t channels = int_of_argument(scope, "channels", 1), groups = int_of_argument(scope, "groups", 1);
-    if (channels < 1 || channels >= kMaxExtent) {
-      Diagnostic d = error("E0313", here, "`channels` of `" + name + "` is at least 1, this is " + std::to_string(channels));
-      d.primary.span = argument_span("channels", d.primary.span);
-      fail(std::move(d));
-    }
     if (groups < 1 || x.shape[0] % groups != 0 || channels % groups != 0) {
       const std::string what = groups < 1 ? "`groups` is at least 1"
                                : x.shape[0] % groups != 0

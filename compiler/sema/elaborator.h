@@ -174,6 +174,8 @@ class Elaborator {
   void run_share(const ShareStmt& share, Context& ctx);
   void poison(const Stmt& stmt, Context& ctx);
   TensorDatum single(const Current& current, Span span, const std::string& what) const;
+  // The same, but a poisoned value is returned: the body of a construct is still worth checking.
+  TensorDatum single_or_poisoned(const Current& current, Span span, const std::string& what) const;
   Context nested(Context& ctx, Scope& scope) const;
   void close_scope(const Scope& scope, const Context& ctx);
 
@@ -198,7 +200,7 @@ class Elaborator {
   TensorDatum project_shortcut(const ResidualLink& residual, const TensorDatum& x, const TensorDatum& y, Context& ctx);
   TensorDatum pad_shortcut(const ResidualLink& residual, const TensorDatum& x, const TensorDatum& y);
   [[noreturn]] void sides_differ(const ResidualLink& residual, const std::string& mode, const TensorDatum& x,
-                                 const TensorDatum& y);
+                                 const TensorDatum& side, const TensorDatum& y);
   TensorDatum drop_path(const TensorDatum& x, double rate, Span span, Context& ctx);
   TensorDatum scaled(const TensorDatum& x, double scale, Span span);
   Current run_inception(const Link& link, const InceptionLink& inception, const Current& value, Context& ctx);
@@ -290,6 +292,7 @@ class Elaborator {
   std::vector<SharedBlock> shared_;
   int current_shared_ = -1;                              // the `share` whose block is being entered
   const Recipe* recipe_ = nullptr;
+  Span reference_span_;                                  // of the network in a `train`; may be invalid
   bool user_root_ = true;
   bool failed_ = false;
   int64_t layer_count_ = 0;

@@ -13,7 +13,7 @@ Current Elaborator::run_inception(const Link& link, const InceptionLink& incepti
   std::string merge = "concat";
   if (const auto found = args.by_name.find("merge"); found != args.by_name.end())
     merge = word_argument(*found->second, {"concat", "sum"});
-  const TensorDatum x = single(value, inception.keyword_span, "`inception`");
+  const TensorDatum x = single_or_poisoned(value, inception.keyword_span, "`inception`");
 
   Context outer = ctx;
   PathScope labelled;
@@ -44,7 +44,7 @@ Current Elaborator::run_inception(const Link& link, const InceptionLink& incepti
       poisoned = true;
     }
   }
-  if (poisoned) throw Failed{};
+  if (poisoned || x.poisoned()) throw Failed{};
   builder_.set_origin(origin_at(inception.keyword_span, outer.path->prefix));
   const Current result{merge_branches(inception, merge, results, spans, x)};
   close_layer(layer, result);

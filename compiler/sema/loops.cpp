@@ -52,6 +52,7 @@ void Elaborator::run_loop(const Loop& loop, Context& ctx) {
       d.secondary.push_back({ctx.path->unlabelled_loop, "the first one"});
       d.fixes.push_back({"a label: `stage2: " + std::string(project_.sources().text(loop.keyword_span)) + " ...`", "", {}});
       report(std::move(d));
+      prefix = ctx.path->join("second_loop");  // goes on without clashes that only follow from this error
     }
     ctx.path->unlabelled_loop = loop.keyword_span;
   }

@@ -34,6 +34,7 @@ void Elaborator::close_layer(int32_t layer, const Current& output) {
 
 std::optional<ElaboratedNetwork> Elaborator::run(const Request& request) {
   recipe_ = request.recipe;
+  reference_span_ = request.reference_span;
   user_root_ = !request.module->is_stdlib || (request.args_module && !request.args_module->is_stdlib);
   Scope scope;
   PathScope paths;
@@ -197,6 +198,8 @@ TensorDatum Elaborator::prepare_image(const InputStmt& input, const Shape& shape
   const std::vector<double>& mean = has_data ? recipe_->dataset.mean : none;
   const std::vector<double>& std = has_data ? recipe_->dataset.std : none;
   const Span span = input.name.span;
+  // Where data and network do not fit, the `train` that joins them is what the reader can change.
+  const Span place = !presentable(span.file) || project_.sources().file(span.file).is_stdlib ? reference_span_ : span;
 
   InputInfo info;
   info.name = input.name.text;
@@ -206,17 +209,17 @@ TensorDatum Elaborator::prepare_image(const InputStmt& input, const Shape& shape
   info.mean = mean;
   info.std = std;
   if (!mean.empty() && mean.size() != 1 && mean.size() != static_cast<size_t>(shape[0]))
-    fail(error("E0510", span, "`normalize` has " + std::to_string(mean.size()) + " channels, the input " + std::to_string(shape[0])));
+    fail(error("E0510", place, "`normalize` has " + std::to_string(mean.size()) + " channels, the input " + std::to_string(shape[0])));
 
   Shape batched = shape;
   batched.insert(batched.begin(), config_.batch);
   ValueId value = builder_.add_input(input.name.text, {dtype, batched});
   if (dtype != DType::f32) value = emit("cast", {value}, {{"dtype", std::string("f32")}}, span)[0];
   if (has_data && config_.purpose == Purpose::train && !recipe_->augment.empty()) {
-    if (shape.size() != 3) fail(error("E0510", span, "augmentation takes images [C, H, W], the input is " + to_string(shape)));
+    if (shape.size() != 3) fail(error("E0510", place, "augmentation takes images [C, H, W], the input is " + to_string(shape)));
     for (const AugmentSpec& augment : recipe_->augment)
       if (augment.kind == AugmentSpec::Kind::crop && (augment.height != shape[1] || augment.width != shape[2]))
-        fail(error("E0510", span, "`crop` gives " + to_text(SizeDatum{augment.height, augment.width}) + ", the network takes " +
+        fail(error("E0510", place, "`crop` gives " + to_text(SizeDatum{augment.height, augment.width}) + ", the network takes " +
                                       to_text(SizeDatum{shape[1], shape[2]})));
     const ValueId affine = builder_.add_input("affine", {DType::f32, {config_.batch, 2, 3}});
     value = emit("affine_sample", {value, affine}, {{"height", shape[1]}, {"width", shape[2]}, {"fill", 0.0}}, span)[0];

@@ -62,7 +62,7 @@ void Elaborator::add_objective(const Request& request) {
   for (const DeclaredOutput& output : outputs_)
     if (output.name.text == "logits") scores = &output;
   if (outputs_.size() > 1 && scores->name.text != "logits")
-    fail(error("E0502", scores->name.span, "training needs one output, or one named `logits`", "this network has " + std::to_string(outputs_.size())));
+    fail(error("E0513", scores->name.span, "training needs one output, or one named `logits`", "this network has " + std::to_string(outputs_.size())));
   const auto check_scores = [&](const Shape& shape, Span span, const std::string& what) {
     if (shape.size() == 1) return;
     Diagnostic d = error("E0205", span, what + " is one score a class, [C], got " + to_string(shape));

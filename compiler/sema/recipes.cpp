@@ -1,26 +1,397 @@
+// Recipes: the keys of `recipe` and `train`, checked one by one.
+//
+//   train run = resnet20(classes = 10) on cifar { use base; epochs = 30 }
+//
+// `use NAME` brings the keys of a recipe; a key written later replaces one that came before.
 #include "compiler/sema/recipes.h"
+
+#include <algorithm>
+
+#include "compiler/sema/config_reader.h"
+#include "compiler/sema/names_map.h"
+#include "stdlib/stdlib_sources.h"
 
 namespace netc {
 namespace {
 
-void refuse(Span span, DiagnosticSink& sink) {
-  Diagnostic d;
-  d.code = "E0506";
-  d.message = "training declarations are not elaborated yet";
-  d.primary.span = span;
-  sink.add(std::move(d));
+const std::vector<std::string> kKeys = {"loss", "optimizer", "schedule", "augment", "batch", "epochs", "seed", "precision"};
+const std::vector<std::string> kLaterKeys = {"weights", "freeze", "groups", "ema", "clip", "accumulate", "devices"};
+
+struct Setting {
+  const Module* module;  // where it is written
+  const Entry* entry;
+};
+using Settings = std::map<std::string, Setting>;
+
+class RecipeBuilder {
+ public:
+  RecipeBuilder(Project& project, DiagnosticSink& sink)
+      : project_(project), sink_(sink), elaborator_(project, config_, sink) {}
+
+  // Adds the settings of a body; `open` are the recipes in use around it.
+  void collect(const Module& module, const ConfigBody& body, Settings& settings, std::vector<const RecipeDecl*>& open);
+  void apply(const Settings& settings, Recipe& recipe);
+  void apply_key(const std::string& key, const Setting& setting, Recipe& recipe);
+  void report(Diagnostic d) { elaborator_.report(std::move(d)); }
+  Diagnostic error(const char* code, Span span, std::string message, std::string label = {}) {
+    return elaborator_.error(code, span, std::move(message), std::move(label));
+  }
+  Elaborator& elaborator() { return elaborator_; }
+  Project& project() { return project_; }
+
+ private:
+  void use(const Module& module, const Use& use, Settings& settings, std::vector<const RecipeDecl*>& open);
+  LossSpec loss(ConfigReader& reader, const Expression& value);
+  OptimizerSpec optimizer(ConfigReader& reader, const Expression& value);
+  ScheduleSpec schedule(ConfigReader& reader, const Expression& value);
+  std::vector<AugmentSpec> augment(ConfigReader& reader, const Expression& value);
+  AugmentSpec augmentation(ConfigReader& reader, const Expression& value);
+
+  Project& project_;
+  DiagnosticSink& sink_;
+  ElaborateConfig config_;
+  Elaborator elaborator_;
+};
+
+void RecipeBuilder::use(const Module& module, const Use& use, Settings& settings, std::vector<const RecipeDecl*>& open) {
+  const auto found = module.names.find(use.name.text);
+  const RecipeDecl* recipe =
+      found != module.names.end() && found->second.declaration ? found->second.declaration->as<RecipeDecl>() : nullptr;
+  if (found != module.names.end() && !found->second.declaration) return;  // an import that failed
+  if (!recipe) {
+    Diagnostic d = error("E0509", use.name.span, "no recipe `" + use.name.text + "`");
+    std::vector<std::string> names;
+    for (const auto& [name, target] : module.names)
+      if (target.declaration && target.declaration->as<RecipeDecl>()) names.push_back(name);
+    if (const std::optional<std::string> close = nearest(use.name.text, names))
+      d.fixes.push_back({*close, "", {{use.name.span, *close}}});
+    return report(std::move(d));
+  }
+  if (std::find(open.begin(), open.end(), recipe) != open.end())
+    return report(error("E0509", use.name.span, "`" + use.name.text + "` uses itself"));
+  open.push_back(recipe);
+  collect(*found->second.module, recipe->body, settings, open);
+  open.pop_back();
+}
+
+void RecipeBuilder::collect(const Module& module, const ConfigBody& body, Settings& settings,
+                            std::vector<const RecipeDecl*>& open) {
+  std::map<std::string, Span> here;
+  for (const auto& item : body.items) {
+    if (const Use* used = std::get_if<Use>(&item)) {
+      use(module, *used, settings, open);
+      continue;
+    }
+    const Entry& entry = std::get<Entry>(item);
+    const std::string& key = entry.key.text;
+    if (std::find(kLaterKeys.begin(), kLaterKeys.end(), key) != kLaterKeys.end()) {
+      report(error("E0506", entry.key.span, "`" + key + "` is not supported yet"));
+      continue;
+    }
+    if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end()) {
+      Diagnostic d = error("E0502", entry.key.span, "a recipe has no key `" + key + "`");
+      if (key == "lr" || key == "learning_rate") {
+        d.fixes.push_back({"schedule = constant(0.1)", "", {}});
+      } else if (const std::optional<std::string> close = nearest(key, kKeys)) {
+        d.fixes.push_back({*close, "", {{entry.key.span, *close}}});
+      } else {
+        std::string all;
+        for (const std::string& each : kKeys) all += (all.empty() ? "" : ", ") + each;
+        d.notes.push_back("it has " + all);
+      }
+      report(std::move(d));
+      continue;
+    }
+    if (const auto [previous, fresh] = here.emplace(key, entry.key.span); !fresh) {
+      Diagnostic d = error("E0505", entry.key.span, "`" + key + "` is given twice");
+      d.secondary.push_back({previous->second, "first here"});
+      report(std::move(d));
+      continue;
+    }
+    settings[key] = {&module, &entry};
+  }
+}
+
+void RecipeBuilder::apply(const Settings& settings, Recipe& recipe) {
+  std::vector<std::pair<std::string, Setting>> ordered(settings.begin(), settings.end());
+  std::sort(ordered.begin(), ordered.end(), [](const auto& a, const auto& b) {
+    const Span x = a.second.entry->span, y = b.second.entry->span;
+    return std::pair(x.file, x.begin) < std::pair(y.file, y.begin);
+  });
+  for (const auto& [key, setting] : ordered) {
+    try {
+      apply_key(key, setting, recipe);
+    } catch (const Failed&) {
+      // Reported; the other keys are worth checking too.
+    }
+  }
+}
+
+void RecipeBuilder::apply_key(const std::string& key, const Setting& setting, Recipe& recipe) {
+  ConfigReader reader(project_, *setting.module, elaborator_);
+  const Expression& value = setting.entry->value;
+  constexpr int64_t kMax = int64_t{1} << 31;
+  if (key == "loss") recipe.loss = loss(reader, value);
+  else if (key == "optimizer") recipe.optimizer = optimizer(reader, value);
+  else if (key == "schedule") recipe.schedule = schedule(reader, value);
+  else if (key == "augment") recipe.augment = augment(reader, value);
+  else if (key == "batch") recipe.batch = reader.integer(value, "`batch`", 1, 1 << 20);
+  else if (key == "epochs") recipe.epochs = reader.integer(value, "`epochs`", 1, kMax);
+  else if (key == "seed") recipe.seed = static_cast<uint64_t>(reader.integer(value, "`seed`", 0, INT64_MAX));
+  else if (key == "precision") {
+    const std::string precision = reader.word(value, "`precision`", {"f32", "f16", "bf16", "tf32"});
+    if (precision != "f32") {
+      Diagnostic d = reader.error("E0506", value.span, "precision " + precision + " is not supported yet");
+      d.fixes.push_back({"f32", "", {{value.span, "f32"}}});
+      reader.fail(std::move(d));
+    }
+  }
+}
+
+LossSpec RecipeBuilder::loss(ConfigReader& reader, const Expression& value) {
+  const Constructor c = reader.constructor(value, {{"cross_entropy", {"label_smoothing"}}, {"mse", {}}}, "a loss");
+  LossSpec spec;
+  spec.kind = c.name == "mse" ? LossSpec::Kind::mse : LossSpec::Kind::cross_entropy;
+  spec.label_smoothing = reader.real(c, "label_smoothing", 0, {0, 1});
+  return spec;
+}
+
+OptimizerSpec RecipeBuilder::optimizer(ConfigReader& reader, const Expression& value) {
+  const Constructor c = reader.constructor(value,
+                                           {{"sgd", {"momentum", "weight_decay", "nesterov", "dampening"}},
+                                            {"adam", {"beta1", "beta2", "eps", "weight_decay"}},
+                                            {"adamw", {"beta1", "beta2", "eps", "weight_decay"}}},
+                                           "an optimizer", {"lars", "lamb", "rmsprop", "adagrad"});
+  OptimizerSpec spec;
+  spec.kind = c.name == "sgd" ? OptimizerSpec::Kind::sgd : c.name == "adam" ? OptimizerSpec::Kind::adam : OptimizerSpec::Kind::adamw;
+  spec.momentum = reader.real(c, "momentum", 0, {0, 1});
+  spec.dampening = reader.real(c, "dampening", 0, {0, 1});
+  spec.nesterov = reader.boolean(c, "nesterov", false);
+  spec.beta1 = reader.real(c, "beta1", 0.9, {0, 1});
+  spec.beta2 = reader.real(c, "beta2", 0.999, {0, 1});
+  spec.epsilon = reader.real(c, "eps", 1e-8, {0, 1, true});
+  spec.weight_decay = reader.real(c, "weight_decay", c.name == "adamw" ? 0.01 : 0, {0, 1});
+  if (spec.nesterov && (spec.momentum == 0 || spec.dampening != 0)) {
+    Diagnostic d = reader.error("E0507", c.span, "nesterov needs a momentum above 0 and no dampening");
+    d.fixes.push_back({"momentum = 0.9", "", {}});
+    reader.fail(std::move(d));
+  }
+  return spec;
+}
+
+ScheduleSpec RecipeBuilder::schedule(ConfigReader& reader, const Expression& value) {
+  const std::vector<ConstructorDef> known = {
+      {"warmup", {"length", "start"}},
+      {"constant", {"lr"}},
+      {"step", {"peak", "gamma", "every"}},
+      {"multi_step", {"peak", "at", "gamma"}},
+      {"exponential", {"peak", "gamma", "every"}},
+      {"cosine", {"peak", "floor"}},
+      {"one_cycle", {"peak", "peak_at", "start_factor", "floor"}},
+  };
+  ScheduleSpec spec;
+  const Bounds positive{0, 1000, true};
+  bool has_main = false, has_warmup = false;
+  for (const Expression* item : reader.items(value)) {
+    const Constructor c = reader.constructor(*item, known, "a schedule");
+    if (c.name == "warmup") {
+      if (has_warmup) reader.fail(reader.error("E0505", c.span, "a schedule has one warm-up"));
+      if (has_main) reader.fail(reader.error("E0504", c.span, "`warmup` comes first"));
+      has_warmup = true;
+      reader.require(c, "length");
+      spec.warmup = reader.duration(*c.fields.at("length"), "`length` of `warmup`");
+      spec.warmup_start = reader.real(c, "start", 0, {0, 1});
+      continue;
+    }
+    if (has_main) reader.fail(reader.error("E0505", c.span, "a schedule is one warm-up and one course after it"));
+    has_main = true;
+    const bool constant = c.name == "constant";
+    reader.require(c, constant ? "lr" : "peak");
+    spec.peak = reader.real(c, constant ? "lr" : "peak", 0, positive);
+    spec.floor = reader.real(c, "floor", 0, {0, spec.peak});
+    spec.kind = constant                  ? ScheduleSpec::Kind::constant
+                : c.name == "step"        ? ScheduleSpec::Kind::step
+                : c.name == "multi_step"  ? ScheduleSpec::Kind::multi_step
+                : c.name == "exponential" ? ScheduleSpec::Kind::exponential
+                : c.name == "cosine"      ? ScheduleSpec::Kind::cosine
+                                          : ScheduleSpec::Kind::one_cycle;
+    if (c.name == "step" || c.name == "multi_step" || c.name == "exponential") {
+      if (c.name == "exponential") reader.require(c, "gamma");
+      spec.gamma = reader.real(c, "gamma", 0.1, {0, 1, true});
+    }
+    if (c.name == "step") reader.require(c, "every");
+    spec.every = {1, true};
+    if (reader.has(c, "every")) {
+      spec.every = reader.duration(*c.fields.at("every"), "`every` of `" + c.name + "`");
+      if (spec.every.count <= 0) reader.fail(reader.error("E0507", c.fields.at("every")->span, "`every` is above 0"));
+    }
+    if (c.name == "multi_step") {
+      reader.require(c, "at");
+      for (const Expression* at : reader.items(*c.fields.at("at"))) {
+        spec.at.push_back(reader.duration(*at, "a milestone"));
+        if (spec.at.size() > 1 && (spec.at.back().in_epochs != spec.at.front().in_epochs ||
+                                   spec.at.back().count <= spec.at[spec.at.size() - 2].count))
+          reader.fail(reader.error("E0507", at->span, "milestones rise, and have one unit"));
+      }
+    }
+    if (c.name == "one_cycle") {
+      if (reader.has(c, "peak_at")) spec.peak_at = reader.percent(*c.fields.at("peak_at"), "`peak_at` of `one_cycle`");
+      spec.start_factor = reader.real(c, "start_factor", 0.04, {0, 1, true});
+    }
+  }
+  if (!has_main) {
+    Diagnostic d = reader.error("E0503", value.span, "a schedule says the course after the warm-up");
+    d.fixes.push_back({"[warmup(5epochs), cosine(peak = 0.1)]", "", {}});
+    reader.fail(std::move(d));
+  }
+  return spec;
+}
+
+std::vector<AugmentSpec> RecipeBuilder::augment(ConfigReader& reader, const Expression& value) {
+  std::vector<AugmentSpec> specs;
+  bool failed = false;
+  for (const Expression* item : reader.items(value)) {
+    try {
+      specs.push_back(augmentation(reader, *item));
+    } catch (const Failed&) {
+      failed = true;
+    }
+  }
+  if (failed) throw Failed{};
+  return specs;
+}
+
+AugmentSpec RecipeBuilder::augmentation(ConfigReader& reader, const Expression& value) {
+  const std::vector<ConstructorDef> known = {
+      {"crop", {"size", "pad"}}, {"flip", {"direction"}}, {"rotate", {"angle"}}, {"shift", {"share"}}};
+  const std::vector<std::string> later = {"random_resized_crop", "color_jitter", "cutout", "cutmix", "mixup", "erase",
+                                          "random_erasing", "auto_augment", "scale", "shear", "blur"};
+  const Constructor c = reader.constructor(value, known, "an augmentation", later);
+  AugmentSpec spec;
+  if (c.name == "crop") {
+    reader.require(c, "size");
+    const SizeDatum size = reader.size(*c.fields.at("size"), "`size` of `crop`");
+    spec.kind = AugmentSpec::Kind::crop;
+    spec.height = size.height;
+    spec.width = size.width;
+    if (reader.has(c, "pad")) spec.pad = reader.integer(*c.fields.at("pad"), "`pad` of `crop`", 0, 65536);
+  } else if (c.name == "flip") {
+    reader.require(c, "direction");
+    spec.kind = reader.word(*c.fields.at("direction"), "`direction` of `flip`", {"horizontal", "vertical"}) == "horizontal"
+                    ? AugmentSpec::Kind::flip_horizontal
+                    : AugmentSpec::Kind::flip_vertical;
+  } else if (c.name == "rotate") {
+    reader.require(c, "angle");
+    spec.kind = AugmentSpec::Kind::rotate;
+    spec.amount = reader.degrees(*c.fields.at("angle"), "`angle` of `rotate`");
+  } else {
+    reader.require(c, "share");
+    spec.kind = AugmentSpec::Kind::shift;
+    spec.amount = reader.percent(*c.fields.at("share"), "`share` of `shift`");
+  }
+  return spec;
+}
+
+// The stdlib module that declares a network of that name; empty if none does.
+std::string stdlib_module_of(Project& project, const std::string& network, DiagnosticSink& sink) {
+  for (const StdlibSource* source = stdlib_sources(); source->name; ++source) {
+    const std::string name = std::string("std.") + source->name;
+    const Module* module = project.load(name, sink);
+    if (!module) continue;
+    const auto found = module->names.find(network);
+    if (found != module->names.end() && found->second.declaration && found->second.declaration->as<NetworkDecl>()) return name;
+  }
+  return "";
 }
 
 }  // namespace
 
-std::optional<TrainedNetwork> find_trained_network(Project&, const Module&, const TrainDecl& train, DiagnosticSink& sink) {
-  refuse(train.name.span, sink);
-  return std::nullopt;
+std::optional<TrainedNetwork> find_trained_network(Project& project, const Module& module, const TrainDecl& train,
+                                                   DiagnosticSink& sink) {
+  const Call* call = train.network.as<Call>();
+  const NameRef* ref = call ? call->callee->as<NameRef>() : train.network.as<NameRef>();
+  RecipeBuilder builder(project, sink);
+  const Span span = call ? call->callee->span : train.network.span;
+  if (!ref) {
+    builder.report(builder.error("E0512", span, "a network stands here, with its arguments", "resnet20(classes = 10)"));
+    return std::nullopt;
+  }
+  const auto found = module.names.find(ref->name);
+  if (found != module.names.end() && !found->second.declaration) return std::nullopt;
+  if (found == module.names.end()) {
+    Diagnostic d = builder.error("E0512", span, "no network `" + ref->name + "`");
+    std::vector<std::string> names;
+    for (const auto& [name, target] : module.names)
+      if (target.declaration && target.declaration->as<NetworkDecl>()) names.push_back(name);
+    if (const std::string home = stdlib_module_of(project, ref->name, sink); !home.empty())
+      d.fixes.push_back({"import " + home + " { " + ref->name + " }", "", {}});
+    else if (const std::optional<std::string> close = nearest(ref->name, names))
+      d.fixes.push_back({*close, "", {{span, *close}}});
+    builder.report(std::move(d));
+    return std::nullopt;
+  }
+  if (found->second.declaration->as<EnsembleDecl>()) {
+    builder.report(builder.error("E0506", span, "ensembles are not supported yet"));
+    return std::nullopt;
+  }
+  const NetworkDecl* network = found->second.declaration->as<NetworkDecl>();
+  if (!network) {
+    Diagnostic d = builder.error("E0512", span, "`" + ref->name + "` is not a network");
+    d.secondary.push_back({found->second.span, "declared here"});
+    builder.report(std::move(d));
+    return std::nullopt;
+  }
+  return TrainedNetwork{found->second.module, network, call ? &call->args : nullptr};
 }
-std::optional<Recipe> build_recipe(Project&, const Module&, const TrainDecl& train, DiagnosticSink& sink) {
-  refuse(train.name.span, sink);
-  return std::nullopt;
+
+std::optional<Recipe> build_recipe(Project& project, const Module& module, const TrainDecl& train, DiagnosticSink& sink) {
+  const int errors = sink.error_count();
+  RecipeBuilder builder(project, sink);
+  Recipe recipe;
+  recipe.name = train.name.text;
+  recipe.network = std::string(project.sources().text(train.network.span));
+  find_trained_network(project, module, train, sink);
+  if (const std::optional<DatasetSpec> dataset = find_dataset(project, module, train.data, sink)) recipe.dataset = *dataset;
+
+  Settings settings;
+  std::vector<const RecipeDecl*> open;
+  builder.collect(module, train.body, settings, open);
+  builder.apply(settings, recipe);
+  const std::pair<const char*, const char*> required[] = {
+      {"optimizer", "optimizer = sgd(momentum = 0.9)"}, {"schedule", "schedule = cosine(peak = 0.1)"},
+      {"batch", "batch = 128"}, {"epochs", "epochs = 10"}};
+  std::string missing;
+  std::vector<Fix> fixes;
+  for (const auto& [key, example] : required) {
+    if (settings.count(key)) continue;
+    missing += (missing.empty() ? "`" : ", `") + std::string(key) + "`";
+    fixes.push_back({example, "", {}});
+  }
+  if (!missing.empty() && sink.error_count() == errors) {
+    Diagnostic d = builder.error("E0503", train.name.span, "`" + train.name.text + "` has no " + missing);
+    d.fixes = std::move(fixes);
+    builder.report(std::move(d));
+  }
+  return sink.error_count() > errors ? std::nullopt : std::optional(std::move(recipe));
 }
-void check_configurations(Project&, const Module&, DiagnosticSink&) {}
+
+void check_configurations(Project& project, const Module& module, DiagnosticSink& sink) {
+  RecipeBuilder builder(project, sink);
+  for (const Decl& declaration : module.ast.declarations) {
+    if (const RecipeDecl* recipe = declaration.as<RecipeDecl>()) {
+      Settings settings;
+      std::vector<const RecipeDecl*> open{recipe};
+      builder.collect(module, recipe->body, settings, open);
+      Recipe ignored;
+      builder.apply(settings, ignored);
+    } else if (const DatasetDecl* dataset = declaration.as<DatasetDecl>()) {
+      find_dataset(project, module, dataset->name, sink);
+    } else if (const NamesDecl* names = declaration.as<NamesDecl>()) {
+      build_names_map(project, module, *names, sink);
+    } else if (declaration.as<EnsembleDecl>()) {
+      builder.report(builder.error("E0506", declaration.keyword_span, "ensembles are not supported yet"));
+    }
+  }
+}
 
 }  // namespace netc

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "compiler/base/recipe.h"
+#include "compiler/sema/names_map.h"
 #include "compiler/sema/project.h"
 
 namespace netc {
@@ -19,6 +20,10 @@ std::optional<TrainedNetwork> find_trained_network(Project& project, const Modul
 
 // Every key checked; later entries override earlier ones and those of `use`. nullopt after errors.
 std::optional<Recipe> build_recipe(Project& project, const Module& module, const TrainDecl& train, DiagnosticSink& sink);
+
+// The data set of that name, every key checked. nullopt after errors.
+std::optional<DatasetSpec> find_dataset(Project& project, const Module& module, const Name& name, DiagnosticSink& sink);
+std::optional<NamesMap> build_names_map(Project& project, const Module& module, const NamesDecl& names, DiagnosticSink& sink);
 
 // Checks what no `train` of the module reaches: its data sets, recipes, name maps and ensembles.
 void check_configurations(Project& project, const Module& module, DiagnosticSink& sink);

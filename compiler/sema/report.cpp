@@ -42,6 +42,8 @@ Diagnostic Elaborator::error(std::string code, Span span, std::string message, s
   diagnostic.code = std::move(code);
   diagnostic.message = std::move(message);
   diagnostic.primary = {place, std::move(label)};
+  // A call that is itself pointed at is no step of the way to it.
+  while (depth > 0 && frames_[depth - 1].span == place) --depth;
   for (size_t k = depth; k-- > 0;)
     if (presentable(frames_[k].span.file)) diagnostic.chain.push_back({frames_[k].text, frames_[k].span});
   return diagnostic;

@@ -96,7 +96,7 @@ Current Elaborator::run_residual(const Link& link, const ResidualLink& residual,
     labelled.prefix = ctx.path->join(claim_segment(link.label, "", link.label->span, *ctx.path));
     outer.path = &labelled;
   }
-  const TensorDatum x = single(value, residual.keyword_span, "`residual`");
+  const TensorDatum x = single_or_poisoned(value, residual.keyword_span, "`residual`");
   const int32_t layer = open_layer(LayerNode::Kind::residual, outer.path->prefix, "residual",
                                    mode == "identity" || mode == "block" ? "residual" : "residual(shortcut = " + mode + ")",
                                    residual.keyword_span, value);
@@ -125,10 +125,11 @@ Current Elaborator::run_residual(const Link& link, const ResidualLink& residual,
     side = single(branch.current, residual.shortcut->keyword_span, "the end of `shortcut`");
   }
   const TensorDatum y = single(inner.current, residual.keyword_span, "the end of `residual`");
+  if (x.poisoned()) throw Failed{};
   if (!residual.shortcut) side = make_shortcut(residual, mode, x, y, outer);
   if (side.shape != y.shape) {
     try {
-      sides_differ(residual, mode, side, y);
+      sides_differ(residual, mode, x, side, y);
     } catch (const Failed&) {
       close_layer(layer, {y});
       return {y};  // the body's shape is what was meant: go on with it
@@ -212,11 +213,13 @@ TensorDatum Elaborator::pad_shortcut(const ResidualLink& residual, const TensorD
 }
 
 void Elaborator::sides_differ(const ResidualLink& residual, const std::string& mode, const TensorDatum& x,
-                              const TensorDatum& y) {
+                              const TensorDatum& side, const TensorDatum& y) {
   const bool own = mode == "block";
   Diagnostic d = error("E0201", residual.keyword_span, "residual: the two sides differ",
-                       (own ? "shortcut " : "identity ") + to_string(x.shape) + ", body " + to_string(y.shape));
+                       (own ? "shortcut " : "identity ") + to_string(side.shape) + ", body " + to_string(y.shape));
   for (Label& label : change_labels(x, y)) d.secondary.push_back(std::move(label));
+  if (own)
+    for (Label& label : change_labels(x, side)) d.secondary.push_back(std::move(label));
   const SizeDatum stride = shortcut_stride(x.shape, y.shape);
   if (!own && stride.height > 0) {
     const int64_t parameters = x.shape[0] * y.shape[0] + 2 * y.shape[0];  // a 1x1 convolution, gamma and beta

@@ -128,7 +128,9 @@ std::optional<Recipe> resolve_recipe(Project& project, const std::string& refere
   return std::nullopt;
 }
 
-bool check(Project& project, const std::string& reference, const ElaborateConfig& config, DiagnosticSink& sink) {
+namespace {
+
+bool check_module(Project& project, const std::string& reference, const ElaborateConfig& config, DiagnosticSink& sink) {
   const Reference parts = parse_reference(reference);
   if (!parts.name.empty()) return elaborate(project, reference, config, sink).has_value();
   const Module* module = project.load(parts.module, sink);
@@ -156,6 +158,21 @@ bool check(Project& project, const std::string& reference, const ElaborateConfig
       elaborate_named(project, {module, nullptr, train}, &*recipe, training, sink);
   }
   return !sink.has_errors();
+}
+
+}  // namespace
+
+bool check(Project& project, const std::string& reference, const ElaborateConfig& config, DiagnosticSink& sink) {
+  DiagnosticSink found;
+  const bool right = check_module(project, reference, config, found);
+  // In the order of the text, whatever the order of the checks.
+  std::vector<Diagnostic> all = found.all();
+  std::stable_sort(all.begin(), all.end(), [](const Diagnostic& a, const Diagnostic& b) {
+    const Span x = a.primary.span, y = b.primary.span;
+    return std::pair(x.file, x.begin) < std::pair(y.file, y.begin);
+  });
+  for (Diagnostic& d : all) sink.add(std::move(d));
+  return right;
 }
 
 std::optional<Listing> list_declarations(Project& project, const std::string& module_name, DiagnosticSink& sink) {

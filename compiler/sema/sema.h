@@ -117,5 +117,7 @@ struct Listing {
 // What a module declares. nullopt if it cannot be read.
 std::optional<Listing> list_declarations(Project& project, const std::string& module, DiagnosticSink& sink);
 
+// The `names` map of "file.net:NAME" or "std.names:torchvision_resnet". nullopt after errors.
+std::optional<NamesMap> resolve_names_map(Project& project, const std::string& reference, DiagnosticSink& sink);
 
 }  // namespace netc

@@ -109,6 +109,10 @@ void Elaborator::poison(const Stmt& stmt, Context& ctx) {
   }
 }
 
+TensorDatum Elaborator::single_or_poisoned(const Current& current, Span span, const std::string& what) const {
+  return current.size() == 1 ? current.front() : single(current, span, what);
+}
+
 TensorDatum Elaborator::single(const Current& current, Span span, const std::string& what) const {
   if (current.size() == 1) {
     if (current.front().poisoned()) throw Failed{};

@@ -8,7 +8,8 @@ namespace netc {
 namespace {
 
 std::vector<std::span<const Explanation>> tables() {
-  return {syntax_explanations(), data_explanations(), run_explanations()};
+  return {syntax_explanations(),   names_explanations(), shapes_explanations(), values_explanations(),
+          training_explanations(), data_explanations(),  run_explanations(),    limits_explanations()};
 }
 
 std::string indented(const char* program) {

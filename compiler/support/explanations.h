@@ -22,6 +22,11 @@ struct Explanation {
 };
 
 std::span<const Explanation> syntax_explanations();
+std::span<const Explanation> names_explanations();
+std::span<const Explanation> shapes_explanations();
+std::span<const Explanation> values_explanations();
+std::span<const Explanation> training_explanations();
+std::span<const Explanation> limits_explanations();
 std::span<const Explanation> data_explanations();
 std::span<const Explanation> run_explanations();
 

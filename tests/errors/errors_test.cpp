@@ -104,12 +104,12 @@ std::vector<std::string> codes_of(const std::string& program) {
   return codes;
 }
 
-TEST(Explanations, OfSyntaxShowAProgramThatGivesTheCodeAndOneThatGivesNone) {
+TEST(Explanations, ShowAProgramThatGivesTheCodeAndOneThatGivesNone) {
   for (const std::string& code : all_codes()) {
-    if (!code.starts_with("E00")) continue;
     const std::string page = *explanation_of(code);
     const std::string wrong = program_of(page, "Wrong"), right = program_of(page, "Right");
-    if (wrong.empty()) continue;
+    // Pages of data, weights and runs show commands.
+    if (wrong.empty() || code.starts_with("E06") || code.starts_with("E07") || code.starts_with("E09")) continue;
     const std::vector<std::string> codes = codes_of(wrong);
     EXPECT_NE(std::find(codes.begin(), codes.end(), code), codes.end()) << code << " is not given by\n" << wrong;
     EXPECT_EQ(codes_of(right), std::vector<std::string>()) << code << ": this should be right\n" << right;

@@ -1,0 +1,152 @@
+// Data sets: where images and labels lie, how they are prepared and what the classes are called.
+//
+//   dataset cifar { train = cifar10("data_batch_*.bin"); test = cifar10("test_batch.bin"); normalize = cifar }
+#include <algorithm>
+
+#include "compiler/sema/config_reader.h"
+#include "compiler/sema/recipes.h"
+
+namespace netc {
+namespace {
+
+const std::vector<std::string> kKeys = {"train", "test", "preprocess", "normalize", "classes"};
+
+struct Statistics {
+  const char* name;
+  std::vector<double> mean, std;
+};
+
+// Means and deviations of the training images, of values in 0..1.
+const std::vector<Statistics>& known_statistics() {
+  static const std::vector<Statistics> table = {
+      {"imagenet", {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}},
+      {"cifar", {0.4914, 0.4822, 0.4465}, {0.2470, 0.2435, 0.2616}},
+      {"mnist", {0.1307}, {0.3081}},
+      {"fashion_mnist", {0.2860}, {0.3530}},
+  };
+  return table;
+}
+
+DataSourceSpec source(ConfigReader& reader, const Expression& value) {
+  const Constructor c = reader.constructor(value,
+                                           {{"idx", {"images", "labels"}},
+                                            {"cifar10", {"files"}},
+                                            {"cifar100", {"files"}},
+                                            {"image_folder", {"folder"}},
+                                            {"numpy", {"images", "labels"}}},
+                                           "a data source", {"tfrecord", "webdataset", "imagenet", "csv"});
+  DataSourceSpec spec;
+  spec.kind = c.name == "idx"            ? DataSourceSpec::Kind::idx
+              : c.name == "cifar10"      ? DataSourceSpec::Kind::cifar10
+              : c.name == "cifar100"     ? DataSourceSpec::Kind::cifar100
+              : c.name == "image_folder" ? DataSourceSpec::Kind::image_folder
+                                         : DataSourceSpec::Kind::numpy;
+  const bool pair = c.name == "idx" || c.name == "numpy";
+  const std::string first = pair ? "images" : c.name == "image_folder" ? "folder" : "files";
+  reader.require(c, first);
+  spec.images = reader.text(*c.fields.at(first), "`" + first + "` of `" + c.name + "`");
+  if (pair) {
+    reader.require(c, "labels");
+    spec.labels = reader.text(*c.fields.at("labels"), "`labels` of `" + c.name + "`");
+  }
+  spec.base_dir = reader.module().directory;
+  return spec;
+}
+
+std::vector<PreprocessSpec> preprocess(ConfigReader& reader, const Expression& value) {
+  std::vector<PreprocessSpec> steps;
+  for (const Expression* item : reader.items(value)) {
+    const Constructor c = reader.constructor(*item, {{"resize", {"size"}}, {"center_crop", {"size"}}}, "a preprocessing step",
+                                             {"pad", "grayscale"});
+    reader.require(c, "size");
+    PreprocessSpec step;
+    step.kind = c.name == "resize" ? PreprocessSpec::Kind::resize : PreprocessSpec::Kind::center_crop;
+    const Expression& size = *c.fields.at("size");
+    if (c.name == "resize" && size.as<IntLit>()) {
+      step.height = reader.integer(size, "`size` of `resize`", 1, 65536);  // of the shorter side
+    } else {
+      const SizeDatum extent = reader.size(size, "`size` of `" + c.name + "`");
+      step.height = extent.height;
+      step.width = extent.width;
+    }
+    steps.push_back(step);
+  }
+  return steps;
+}
+
+void normalize(ConfigReader& reader, const Expression& value, DatasetSpec& spec) {
+  std::vector<std::string> words;
+  for (const Statistics& statistics : known_statistics()) words.emplace_back(statistics.name);
+  if (!value.as<Call>()) {
+    const std::string word = reader.word(value, "`normalize`", words);
+    for (const Statistics& statistics : known_statistics())
+      if (word == statistics.name) spec.mean = statistics.mean, spec.std = statistics.std;
+    return;
+  }
+  const Constructor c = reader.constructor(value, {{"channels", {"mean", "std"}}}, "a normalisation such as channels(mean = [...], std = [...])");
+  reader.require(c, "mean");
+  reader.require(c, "std");
+  spec.mean = reader.reals(*c.fields.at("mean"), "`mean`");
+  spec.std = reader.reals(*c.fields.at("std"), "`std`");
+  if (spec.mean.size() != spec.std.size() || spec.mean.empty())
+    reader.fail(reader.error("E0507", c.span, "`mean` and `std` have one number for each channel"));
+  for (double deviation : spec.std)
+    if (deviation <= 0) reader.fail(reader.error("E0507", c.fields.at("std")->span, "a standard deviation is above 0"));
+}
+
+}  // namespace
+
+std::optional<DatasetSpec> find_dataset(Project& project, const Module& module, const Name& name, DiagnosticSink& sink) {
+  const int errors = sink.error_count();
+  const ElaborateConfig config;
+  Elaborator elaborator(project, config, sink);
+  const auto found = module.names.find(name.text);
+  if (found != module.names.end() && !found->second.declaration) return std::nullopt;
+  const DatasetDecl* dataset = found != module.names.end() ? found->second.declaration->as<DatasetDecl>() : nullptr;
+  if (!dataset) {
+    Diagnostic d = elaborator.error("E0512", name.span, "no data set `" + name.text + "`");
+    std::vector<std::string> names;
+    for (const auto& [each, target] : module.names)
+      if (target.declaration && target.declaration->as<DatasetDecl>()) names.push_back(each);
+    if (const std::optional<std::string> close = nearest(name.text, names)) d.fixes.push_back({*close, "", {{name.span, *close}}});
+    elaborator.report(std::move(d));
+    return std::nullopt;
+  }
+  ConfigReader reader(project, *found->second.module, elaborator);
+  DatasetSpec spec;
+  spec.name = dataset->name.text;
+  std::map<std::string, Span> seen;
+  for (const auto& item : dataset->body.items) {
+    try {
+      if (const Use* use = std::get_if<Use>(&item)) reader.fail(reader.error("E0509", use->span, "`use` stands in recipes, not in data sets"));
+      const Entry& entry = std::get<Entry>(item);
+      const std::string& key = entry.key.text;
+      if (const auto [previous, fresh] = seen.emplace(key, entry.key.span); !fresh) {
+        Diagnostic d = reader.error("E0505", entry.key.span, "`" + key + "` is given twice");
+        d.secondary.push_back({previous->second, "first here"});
+        reader.fail(std::move(d));
+      }
+      if (key == "train") spec.train = source(reader, entry.value);
+      else if (key == "test") spec.test = source(reader, entry.value);
+      else if (key == "preprocess") spec.preprocess = preprocess(reader, entry.value);
+      else if (key == "normalize") normalize(reader, entry.value, spec);
+      else if (key == "classes") spec.class_names = reader.texts(entry.value, "`classes`");
+      else {
+        Diagnostic d = reader.error("E0502", entry.key.span, "a data set has no key `" + key + "`");
+        if (const std::optional<std::string> close = nearest(key, kKeys)) d.fixes.push_back({*close, "", {{entry.key.span, *close}}});
+        else d.notes.push_back("it has train, test, preprocess, normalize, classes");
+        reader.fail(std::move(d));
+      }
+    } catch (const Failed&) {
+      // Reported; the other keys are worth checking too.
+    }
+  }
+  if (sink.error_count() == errors && !spec.train) {
+    Diagnostic d = elaborator.error("E0503", dataset->name.span, "`" + spec.name + "` has no `train`");
+    d.fixes.push_back({"train = idx(\"train-images.gz\", \"train-labels.gz\")", "", {}});
+    elaborator.report(std::move(d));
+  }
+  return sink.error_count() > errors ? std::nullopt : std::optional(std::move(spec));
+}
+
+}  // namespace netc

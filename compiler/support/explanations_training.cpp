@@ -1,0 +1,209 @@
+// E05xx: recipes, data sets, name maps.
+#include "compiler/support/explanations.h"
+
+namespace netc {
+
+std::span<const Explanation> training_explanations() {
+  static constexpr Explanation kPages[] = {
+      {"E0501", "logits and classes differ in number",
+       "A network has one score for each class of its data set. Where the number is a default of the\n"
+       "network, the message says where.\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset d { train = image_folder(\"train\"); classes = [\"cat\", \"dog\"] }\n"
+       "train run = resnet20 on d {\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset d { train = image_folder(\"train\"); classes = [\"cat\", \"dog\"] }\n"
+       "train run = resnet20(classes = 2) on d {\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n"},
+      {"E0502", "an unknown key",
+       "Recipes have loss, optimizer, schedule, augment, batch, epochs, seed and precision; data sets have\n"
+       "train, test, preprocess, normalize and classes; name maps have ignore.\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    optimiser = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n"},
+      {"E0503", "something that has to be said",
+       "A training run has an optimizer, a schedule, a batch and epochs; a data set says where its training\n"
+       "data lie; a schedule says what follows the warm-up.\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    epochs = 3\n"
+       "}\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n"},
+      {"E0504", "a word that means nothing here",
+       "The note lists what there is.\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    optimizer = sdg(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n"},
+      {"E0505", "a key given twice",
+       "In one body a key stands once. A key after `use` replaces the one that the recipe brought.\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "    batch = 64\n"
+       "}\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n"},
+      {"E0506", "not supported yet",
+       "The word is known and part of the plan, and nothing silently does without it.\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    precision = bf16\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    precision = f32\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n"},
+      {"E0507", "a number out of its range",
+       "The message says the range.\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    optimizer = sgd(momentum = 1.5)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n"},
+      {"E0509", "a recipe that is not there",
+       "`use NAME` brings the keys of a `recipe NAME { }` of the file or an imported one.\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    use base\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n",
+       "recipe base { batch = 128 }\n"
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    use base\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n"},
+      {"E0510", "data that do not fit the network",
+       "A crop gives the size that the network takes; a normalisation has a mean and a deviation for each\n"
+       "channel.\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    augment = [crop(28x28, pad = 4)]\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    augment = [crop(32x32, pad = 4)]\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n"},
+      {"E0511", "a rule of a name map that cannot be used",
+       "A rule maps paths one to one: both sides have the same `*` (one segment) and `**` (any number), in\n"
+       "one order, and every variable of the right side stands on the left.\n",
+       "names m { \"stage.{s}.*\" = \"layer{k}.*\" }\n",
+       "names m { \"stage.{s}.*\" = \"layer{s+1}.*\" }\n"},
+      {"E0512", "no network or data set of this name",
+       "`train NAME = network on data { }` names a network and a data set of the file, or imported ones.\n",
+       "dataset d { train = cifar10(\"x.bin\") }\n"
+       "train run = resnet20 on d {\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n"},
+      {"E0513", "several outputs and none called logits",
+       "Training and evaluation need to know which output holds the scores.\n",
+       "",
+       ""},
+  };
+  return kPages;
+}
+
+}  // namespace netc
