@@ -75,8 +75,8 @@ ValueId reduce_max(Builder& builder, ValueId x, Ints axes, bool keep) {
   return builder.emit(op("reduce_max"), {x}, {{"axes", std::move(axes)}, {"keep", keep}});
 }
 
-ValueId sum_to(Builder& builder, ValueId x, const Shape& shape) {
-  const Shape& from = builder.type(x).shape;
+ValueId sum_to(Builder& builder, ValueId x, Shape shape) {
+  const Shape from = builder.type(x).shape;
   Ints axes;
   for (size_t i = 0; i < from.size(); ++i)
     if (shape[i] == 1 && from[i] != 1) axes.push_back(static_cast<int64_t>(i));

@@ -51,7 +51,7 @@ ValueId reduce_mean(Builder& builder, ValueId x, Ints axes, bool keep = false);
 ValueId reduce_max(Builder& builder, ValueId x, Ints axes, bool keep = false);
 
 // The transpose of broadcasting: sums x over the axes in which `shape` has 1 and x has more.
-ValueId sum_to(Builder& builder, ValueId x, const Shape& shape);
+ValueId sum_to(Builder& builder, ValueId x, Shape shape);
 
 // Every axis of a rank but those in `except`: {0, 2, 3} for rank 4 and {1}.
 Ints axes_except(size_t rank, const Ints& except);
