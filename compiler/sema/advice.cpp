@@ -15,6 +15,20 @@ namespace {
 constexpr int64_t kWideChannels = 512;  // both sides of a 3x3 convolution
 constexpr int kDeepStack = 20;          // convolutions in a row without a second way around them
 
+// Whether the value comes from a 1x1 convolution, through operators of one input or normalisation.
+bool is_reduced(const Graph& graph, ValueId id) {
+  while (id.valid()) {
+    const Node& node = graph.producer(id);
+    if (!node.op || node.inputs.empty() || node.op->name == "add" || node.op->name == "concat") return false;
+    if (node.op->name == "convolution") {
+      const Shape& weight = graph.type(node.inputs[1]).shape;
+      return weight[2] == 1 && weight[3] == 1;
+    }
+    id = node.inputs[0];
+  }
+  return false;
+}
+
 }  // namespace
 
 void Elaborator::advise() {
@@ -45,7 +59,8 @@ void Elaborator::advise_convolutions() {
       d.code = "A0101";
       d.message = "two 3x3 convolutions see as much as this 5x5 with " + std::to_string(100 * (five - threes) / five) + " % fewer parameters";
       d.primary.text = with_commas(five) + " parameters, " + with_commas(threes) + " as two 3x3";
-    } else if (weight[2] == 3 && weight[3] == 3 && c >= kWideChannels && k >= kWideChannels) {
+    } else if (weight[2] == 3 && weight[3] == 3 && c >= kWideChannels && k >= kWideChannels &&
+               !is_reduced(graph, node.inputs[0])) {
       const int64_t narrow = c / 4, direct = 9 * c * k, reduced = c * narrow + 9 * narrow * narrow + narrow * k;
       d.code = "A0102";
       d.message = "a 1x1 reduction before this wide 3x3 makes it cheaper";

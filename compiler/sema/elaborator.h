@@ -90,6 +90,10 @@ class Elaborator {
   };
   std::optional<ElaboratedNetwork> run(const Request& request);
 
+  // Checks what can be known of a block that nothing calls: its names, arguments and places, with an
+  // input and parameters of which nothing is known.
+  void check_block(const Module& module, const BlockDecl& block);
+
   // Compile-time evaluation for other parts of sema: a `let` of a file, a key of a recipe.
   Datum evaluate_in(const Module& module, const Expression& expr, const TypeExpr* expected = nullptr);
 

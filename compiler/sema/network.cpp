@@ -67,6 +67,22 @@ std::optional<ElaboratedNetwork> Elaborator::run(const Request& request) {
   }
 }
 
+void Elaborator::check_block(const Module& module, const BlockDecl& block) {
+  Scope scope;
+  PathScope paths;
+  Context ctx;
+  ctx.module = &module;
+  ctx.scope = &scope;
+  ctx.path = &paths;
+  ctx.place = Place::block;
+  ctx.current = ctx.block_input = {TensorDatum{}};
+  for (const Parameter& p : block.params) {
+    check_fresh(p.name, ctx);
+    scope.declare(p.name.text, {{}, p.span, ScopeEntry::Kind::parameter, true});
+  }
+  run_body(block.body, ctx);
+}
+
 void Elaborator::bind_network_args(const Request& request, Context& ctx) {
   const std::vector<Parameter>& params = request.network->params;
   const std::string& network = request.network->name.text;

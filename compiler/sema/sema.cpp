@@ -151,6 +151,9 @@ bool check_module(Project& project, const std::string& reference, const Elaborat
     request.network = network;
     elaborator.run(request);
   }
+  for (const Decl& declaration : module->ast.declarations)
+    if (const BlockDecl* block = declaration.as<BlockDecl>(); block && !module->is_prelude)
+      Elaborator(project, config, sink).check_block(*module, *block);
   for (const Decl& declaration : module->ast.declarations) {
     const TrainDecl* train = declaration.as<TrainDecl>();
     if (!train) continue;
