@@ -78,7 +78,7 @@ std::string to_text(const NetworkReport& report) {
   text += fmt::format("parameters   {}", commas(report.parameters));
   if (report.parameters_inference != report.parameters)
     text += fmt::format(" ({} for inference, without auxiliary heads)", commas(report.parameters_inference));
-  text += fmt::format("\ncompute      {:.3f} GFLOP forward for one image\n", static_cast<double>(report.flops) / 1e9);
+  text += fmt::format("\ncompute      {:.2f} MFLOP forward for one image\n", static_cast<double>(report.flops) / 1e6);
   text += fmt::format("kernels      {} launches of {} kernels, {}, batch {}\n", report.launches, report.kernels,
                       report.train ? "a training step" : "inference", report.batch);
   const PlannedBytes& m = report.memory;
