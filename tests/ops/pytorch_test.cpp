@@ -37,19 +37,6 @@ Attrs attrs_of(const json& object) {
   return attrs;
 }
 
-fixture::Summary summary_of(const json& object) {
-  fixture::Summary summary;
-  summary.shape = object.at("shape").get<Shape>();
-  if (object.contains("values")) {
-    summary.values = object["values"].get<std::vector<double>>();
-  } else {
-    summary.norm = object.at("norm").get<double>();
-    summary.projections = object.at("projections").get<std::vector<double>>();
-    summary.samples = object.at("samples").get<std::vector<double>>();
-  }
-  return summary;
-}
-
 void check_case(const json& c) {
   const OpDef& op = netc::op(c.at("op").get<std::string>());
   const std::string path = op.name + "/" + c.at("name").get<std::string>();
@@ -93,7 +80,7 @@ void check_case(const json& c) {
   given.scalars.learning_rate = scalars.value("learning_rate", 0.0f);
   InterpretResult result = interpret(b.finish(), given);
   auto check = [&](const std::string& name, const json& summary) {
-    EXPECT_EQ(fixture::difference(result.outputs.at(name), summary_of(summary), path + "/" + name, kTolerance), "") << name;
+    EXPECT_EQ(fixture::difference(result.outputs.at(name), fixture::summary_of(summary), path + "/" + name, kTolerance), "") << name;
   };
   for (size_t i = 0; i < expected.size(); ++i) check("output" + std::to_string(i), expected[i]);
   if (differentiated)
