@@ -1,14 +1,17 @@
 #include "compiler/api/model.h"
 
-#include "compiler/base/error.h"
+#include <optional>
+
 #include "runtime/cpu/load.h"
 
 namespace netc {
 namespace {
 
-// Elaboration cannot resolve `names` declarations yet.
-[[noreturn]] NamesMap find_names(Project&, const std::string& reference) {
-  throw RuntimeError("E0601", "the map of names `" + reference + "` cannot be used: this netc does not resolve maps yet");
+NamesMap find_names(Project& project, const std::string& reference) {
+  DiagnosticSink sink;
+  std::optional<NamesMap> map = resolve_names_map(project, reference, sink);
+  if (!map) throw CompileError(sink.all());
+  return *std::move(map);
 }
 
 }  // namespace
