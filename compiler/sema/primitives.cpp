@@ -48,6 +48,11 @@ Attrs Elaborator::widen_attrs(const OpDef& op, const std::vector<BoundArg>& args
         fail(error("E0802", arg.value_span, "`" + arg.name + "` = " + with_commas(number) + " is too large"));
       return number;
     };
+    const auto check_axis = [&](int64_t axis) {
+      if (axis < 0 || axis >= static_cast<int64_t>(first.shape.size()))
+        fail(error("E0207", arg.value_span, "axis " + std::to_string(axis) + " of " + to_string(first.shape),
+                   "axes count from 0, without the batch"));
+    };
     const AttrDef* def = find(arg.name);
     if (!def) {
       const SizeDatum* size = value.as<SizeDatum>();
@@ -61,10 +66,7 @@ Attrs Elaborator::widen_attrs(const OpDef& op, const std::vector<BoundArg>& args
       case AttrType::integer: {
         const IntDatum* number = value.as<IntDatum>();
         if (!number) mismatch("an int");
-        const auto rank = static_cast<int64_t>(first.shape.size());
-        if (arg.name == "axis" && (number->value < 0 || number->value >= rank))
-          fail(error("E0207", arg.value_span, "axis " + std::to_string(number->value) + " of " + to_string(first.shape),
-                     "axes count from 0, without the batch"));
+        if (arg.name == "axis") check_axis(number->value);
         attrs.set(arg.name, bounded(number->value) + (arg.name == "axis" && first.batched ? 1 : 0));
         break;
       }
@@ -90,6 +92,8 @@ Attrs Elaborator::widen_attrs(const OpDef& op, const std::vector<BoundArg>& args
         if (!items || list_of(value).size() != items->size()) mismatch("a list of ints");
         Ints numbers = list_of(value);
         for (int64_t number : numbers) bounded(number);
+        if (arg.name == "axes" || arg.name == "permutation")
+          for (int64_t axis : numbers) check_axis(axis);
         if (first.batched) {
           const std::string& n = arg.name;
           if (n == "axes" || n == "permutation")
