@@ -264,6 +264,16 @@ int64_t task_count(const GemmPlan& plan) {
   return tasks;
 }
 
+// Halves the innermost block of m where V is transposed, which costs less than transposing it more often.
+bool halve_m(GemmPlan& plan) {
+  if (!plan.transpose_v) return false;
+  GemmVariable& v = plan.variables[static_cast<size_t>(last_of(plan, GemmRole::m))];
+  const int64_t half = ceil_div(ceil_div(v.block, 2), plan.lanes) * plan.lanes;
+  if (half >= v.block || v.extent % half != 0) return false;
+  v.block = half;
+  return true;
+}
+
 // n: all of it, unless the task becomes too large or the tasks too few. Blocks divide their axis.
 void block_n(GemmPlan& plan, int64_t k_total) {
   for (GemmVariable& v : plan.variables)
@@ -287,6 +297,8 @@ void block_n(GemmPlan& plan, int64_t k_total) {
   };
   while ((m * block_product(plan, GemmRole::n) * k_total > kTaskMultiplyAdds || task_count(plan) < kMinTasks) && smaller(64))
     shrink();
+  while (task_count(plan) < kMinTasks && halve_m(plan)) {
+  }
   while (task_count(plan) < kMinTasks && smaller(32)) shrink();
   while (task_count(plan) < 4 && smaller(16)) shrink();
 }

@@ -134,10 +134,11 @@ class Packer {
     return b_.to_f32(result, dtype_);
   }
 
-  // body(mask) for pieces of `width` values of variable v; the mask is nullptr for whole pieces.
-  void pieces(size_t v, Value* count, int64_t known, const std::function<void(Value*)>& body) {
+  // body(mask) for pieces of `width` values of variable v; the mask is nullptr for whole pieces. Up to
+  // `unrolled` pieces are written out.
+  void pieces(size_t v, Value* count, int64_t known, int64_t unrolled, const std::function<void(Value*)>& body) {
     const int64_t w = width_;
-    if (known > 0 && known <= 4 * w) {
+    if (known > 0 && known <= unrolled * w) {
       for (int64_t first = 0; first < known; first += w) {
         at(v, b_.i64(first));
         body(first + w <= known ? nullptr : first_lanes(b_.i64(known - first)));
@@ -187,7 +188,7 @@ class Packer {
       loops(rows, 0, [&] {
         Value* point = point_check(lane);
         if (point) point = b_.splat(point, width_);
-        pieces(lane, count, known, [&](Value* mask) {
+        pieces(lane, count, known, 4, [&](Value* mask) {
           Value* x = load(lane, both(both(mask, lane_check(lane)), point));
           b_.CreateAlignedStore(x, target(), llvm::Align(4));
         });
@@ -206,9 +207,10 @@ class Packer {
       if (v != lane) outer_k.push_back(v);
     const size_t row = m_.back();
     loops(outer_k, 0, [&] {
-      pieces(lane, ranges_[lane].count, ranges_[lane].known, [&](Value* k_mask) {
+      pieces(lane, ranges_[lane].count, ranges_[lane].known, 1, [&](Value* k_mask) {
         loops(outer_m, 0, [&] {
-          pieces(row, ranges_[row].count, ranges_[row].known, [&](Value* m_mask) { transpose(lane, row, k_mask, m_mask); });
+          pieces(row, ranges_[row].count, ranges_[row].known, 1,
+                 [&](Value* m_mask) { transpose(lane, row, k_mask, m_mask); });
         });
       });
     });
