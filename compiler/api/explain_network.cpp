@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 
 namespace netc {
 namespace {
@@ -103,8 +104,11 @@ NetworkReport explain_network(Project& project, const NetworkRequest& request, i
   report.parameters_inference = parameter_count(inference.graph);
   report.flops = forward_flops(inference.graph);
   report.memory = planned_bytes(c, 0);
-  report.kernels = static_cast<int64_t>(c.plan.kernels.bodies.size());
-  report.launches = static_cast<int64_t>(c.plan.program.find_entry(train ? "step" : "predict")->launches.size());
+  const EntryPoint& entry = *c.plan.program.find_entry(train ? "step" : "predict");
+  std::set<int32_t> kernels;
+  for (const Launch& launch : entry.launches) kernels.insert(launch.kernel);
+  report.kernels = static_cast<int64_t>(kernels.size());
+  report.launches = static_cast<int64_t>(entry.launches.size());
   for (const InputInfo& input : inference.inputs)
     report.inputs.push_back({input.name, std::string(name_of(input.dtype)), input.shape});
   for (const GraphOutput& output : inference.outputs) {
@@ -112,7 +116,8 @@ NetworkReport explain_network(Project& project, const NetworkRequest& request, i
     report.outputs.push_back({output.name, std::string(name_of(type.dtype)), {type.shape.begin() + 1, type.shape.end()}});
   }
   report.layers = layer_reports(project, training);
-  add_kernels(report.layers, LeafIndex(training), c.plan.graphs.front());
+  for (const LoweredGraph& lowered : c.plan.graphs)
+    if (lowered.graph == c.lowered.front().get()) add_kernels(report.layers, LeafIndex(training), lowered);
   return report;
 }
 

@@ -1,5 +1,7 @@
 #include "compiler/api/training.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 
 #include "compiler/api/layer_table.h"
@@ -66,9 +68,17 @@ std::unique_ptr<Dataset> load_role(const DatasetSpec& dataset, const std::string
   LoadOptions options;
   options.role = role;
   options.channels = network.inputs.empty() || network.inputs[0].shape.size() != 3 ? 0 : network.inputs[0].shape[0];
-  options.classes = network.classes;
   options.preprocess = dataset.preprocess;
-  return load_dataset(find_source(dataset, role, overrides), options, executor);
+  const DataSourceSpec source = find_source(dataset, role, overrides);
+  // A folder's classes are its folders: they must be as many as the network tells apart, neither more nor less.
+  const bool names_classes = source.kind == DataSourceSpec::Kind::image_folder;
+  if (!names_classes) options.classes = network.classes;
+  std::unique_ptr<Dataset> data = load_dataset(source, options, executor);
+  const auto found = static_cast<int64_t>(data->class_names().size());
+  if (names_classes && network.classes > 0 && found != network.classes)
+    throw RuntimeError("E0501", fmt::format("{} logits, {} classes in {}", network.classes, found, source.images),
+                       fmt::format("--set classes={}", found));
+  return data;
 }
 
 Training::Training(Project& project, const TrainingRequest& request, std::unique_ptr<Executor> executor)

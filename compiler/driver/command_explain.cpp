@@ -60,6 +60,25 @@ Json to_json(const NetworkReport& report) {
           {"launches", report.launches}, {"inputs", inputs}, {"outputs", outputs}, {"layers", layers}};
 }
 
+// "relu: joins its producer; its operand is in a register" -> "joins its producer".
+std::string short_reason(const std::string& reason) {
+  size_t begin = reason.find(": ");
+  begin = begin == std::string::npos ? 0 : begin + 2;
+  return reason.substr(begin, reason.find_first_of(":;", begin) - begin);
+}
+
+// Which kernels compute a layer, and why: "#7 a contraction has a kernel of its own". Training has several.
+std::string kernels_text(const std::vector<KernelNote>& notes) {
+  constexpr size_t kShown = 2;
+  std::string text;
+  for (size_t i = 0; i < notes.size() && i < kShown; ++i) {
+    text += (i > 0 ? "; " : "") + notes[i].summary;
+    if (!notes[i].reasons.empty()) text += " " + short_reason(notes[i].reasons.front());
+  }
+  if (notes.size() > kShown) text += fmt::format("; {} more", notes.size() - kShown);
+  return text;
+}
+
 std::string to_text(const NetworkReport& report) {
   Table table({{"layer", Table::Align::left}, {"call", Table::Align::left}, {"output", Table::Align::left},
                {"parameters", Table::Align::right}, {"MFLOP", Table::Align::right}, {"sees", Table::Align::right},
@@ -67,12 +86,10 @@ std::string to_text(const NetworkReport& report) {
   for (const LayerReport& layer : report.layers) {
     const std::string indent(static_cast<size_t>(2 * layer.depth), ' ');
     const std::string name = layer.leaf ? (layer.path.empty() ? layer.text : layer.path) : layer.kind + " " + layer.path;
-    std::string kernel;
-    for (const KernelNote& note : layer.kernels) kernel += (kernel.empty() ? "" : "; ") + note.summary;
     table.add({indent + name, layer.leaf ? layer.text : "", layer.leaf ? to_string(layer.output) : "",
                layer.parameters ? commas(layer.parameters) : "",
                layer.flops ? fmt::format("{:.2f}", static_cast<double>(layer.flops) / 1e6) : "",
-               layer.leaf ? field_text(layer.field) : "", kernel});
+               layer.leaf ? field_text(layer.field) : "", kernels_text(layer.kernels)});
   }
   std::string text = table.text() + "\n";
   text += fmt::format("parameters   {}", commas(report.parameters));

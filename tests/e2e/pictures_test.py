@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Folders of pictures: classes from folder names, preprocessing, and predictions that name them."""
+from support import Case, main, write_png
+
+NET = """
+dataset photos {
+    train = image_folder("photos/train")
+    test = image_folder("photos/test")
+    preprocess = [resize(10), center_crop(8x8)]
+}
+network small(classes: int = 3) {
+    input image: u8 [1, 8, 8]
+    conv_bn_relu(8, 3x3)
+    global_avg_pool
+    linear(classes)
+    output logits
+}
+train run = small on photos {
+    loss = cross_entropy(); optimizer = adam(); schedule = [constant(0.02)]
+    batch = 6; epochs = 30
+}
+"""
+
+
+class Pictures(Case):
+    def setUp(self):
+        super().setUp()
+        self.write("p.net", NET)
+        for role in ("train", "test"):
+            for label, name in enumerate(("bright", "dark", "striped")):
+                folder = self.folder / "photos" / role / name
+                folder.mkdir(parents=True)
+                for i in range(6):
+                    width, height = 12 + i, 12
+                    value = {0: 220 - i, 1: 20 + i}.get(label)
+                    rows = [bytes([value if value is not None else (255 if x % 4 < 2 else 0) for x in range(width)])] * height
+                    write_png(folder / f"{i}.png", width, height, b"".join(rows))
+
+    def test_train_eval_predict(self):
+        self.netc("train", "p.net", "--seed", 1, "--output", "out")
+        weights = ("--weights", "out/last.safetensors")
+        self.assertEqual(self.json("eval", "p.net", *weights)["top1"], 1.0)
+        pictures = [f"photos/test/{name}/3.png" for name in ("bright", "dark", "striped")]
+        found = self.json("predict", "p.net", *weights, "--input", *pictures)
+        self.assertEqual([p["predictions"][0]["name"] for p in found], ["bright", "dark", "striped"])
+        self.assertIn("%", self.netc("predict", "p.net", *weights, "--sample", "test", "--count", 3).stdout)
+        self.assertIn("bright", self.netc("inspect", "out/last.safetensors").stdout)
+
+    def test_another_place(self):
+        (self.folder / "photos").rename(self.folder / "moved")
+        self.netc("train", "p.net", "--output", "out", code=3)
+        self.netc("train", "p.net", "--output", "out", "--epochs", 1, "--data", "train=moved/train", "--data", "test=moved/test")
+
+    def test_classes_must_agree(self):
+        for classes in (2, 4):
+            done = self.netc("train", "p.net", "--output", "out", "--set", f"classes={classes}", code=1)
+            self.assertIn(f"E0501 {classes} logits, 3 classes", done.stderr)
+            self.assertIn("--set classes=3", done.stderr)
+
+
+if __name__ == "__main__":
+    main()
