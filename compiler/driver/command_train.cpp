@@ -109,7 +109,8 @@ int run(const TrainCommand& command, Environment& environment) {
     return kExitInterrupted;
   }
   if (result.stopped) output.note(fmt::format("stopped after step {}; go on with --resume\n", result.step));
-  output.note(fmt::format("weights: {}\n", result.best_path.empty() ? result.last_path : result.best_path));
+  // Before the first epoch's end there is no best one.
+  output.note(fmt::format("weights: {}\n", std::filesystem::exists(result.best_path) ? result.best_path : result.last_path));
   return kExitOk;
 }
 
