@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::chrono::nanoseconds kPauseTime = std::chrono::microseconds(50);
 constexpr std::chrono::nanoseconds kSpinTime = std::chrono::milliseconds(2);
-constexpr uint32_t kStop = UINT32_MAX;  // a ticket that ends its worker
+constexpr uint32_t kCheckPlacementEvery = 64;  // launches
+constexpr uint32_t kStop = UINT32_MAX;         // a ticket that ends its worker
 
 void pause() {
 #if defined(__x86_64__)
@@ -51,6 +52,7 @@ uint32_t wait_for_change(std::atomic<uint32_t>& value, uint32_t old, bool crowde
 
 struct alignas(64) ThreadPool::Worker {
   std::atomic<uint32_t> ticket{0};  // raised once for each job that this worker takes part in
+  std::atomic<int> cpu{-1};         // at the last check of the placement
   std::thread thread;
 };
 
@@ -101,9 +103,30 @@ void ThreadPool::serve(Worker& self, int index) {
     ticket = wait_for_change(self.ticket, ticket, crowded_);
     if (ticket == kStop) return;
     const Job& job = *job_;
+    if (job.check_placement) spread_out(self, index);
     job.body(index, job.tasks * index / job.ranges, job.tasks * (index + 1) / job.ranges);
     if (remaining_.fetch_sub(1, std::memory_order_acq_rel) == 1) remaining_.notify_one();
   }
+}
+
+// Moves this worker off a processor that the caller or an earlier worker is on. The affinity is restored at
+// once: this is a push, not a pin, and a busy machine's scheduler keeps the last word.
+void ThreadPool::spread_out(Worker& self, int index) {
+  const int here = sched_getcpu();
+  self.cpu.store(here, std::memory_order_relaxed);
+  bool shared = caller_cpu_.load(std::memory_order_relaxed) == here;
+  for (int i = 1; i < index; ++i) shared |= pool_[i - 1]->cpu.load(std::memory_order_relaxed) == here;
+  cpu_set_t allowed;
+  if (!shared || here < 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  cpu_set_t free = allowed;
+  auto exclude = [&](int cpu) {
+    if (cpu >= 0 && cpu < CPU_SETSIZE) CPU_CLR(cpu, &free);
+  };
+  exclude(caller_cpu_.load(std::memory_order_relaxed));
+  for (const auto& other : pool_) exclude(other->cpu.load(std::memory_order_relaxed));
+  if (CPU_COUNT(&free) == 0 || sched_setaffinity(0, sizeof free, &free) != 0) return;
+  sched_setaffinity(0, sizeof allowed, &allowed);
+  self.cpu.store(sched_getcpu(), std::memory_order_relaxed);
 }
 
 void ThreadPool::parallel_for(int64_t tasks, TaskBody body) {
@@ -114,7 +137,9 @@ void ThreadPool::parallel_for(int64_t tasks, TaskBody body) {
     return;
   }
   int ranges = static_cast<int>(std::min<int64_t>(tasks, threads_));
-  job_.emplace(Job{body, tasks, ranges});
+  const bool check_placement = !crowded_ && launches_++ % kCheckPlacementEvery == 0;
+  if (check_placement) caller_cpu_.store(sched_getcpu(), std::memory_order_relaxed);
+  job_.emplace(Job{body, tasks, ranges, check_placement});
   remaining_.store(static_cast<uint32_t>(ranges - 1), std::memory_order_relaxed);
   for (int i = 1; i < ranges; ++i) {
     std::atomic<uint32_t>& ticket = pool_[i - 1]->ticket;
