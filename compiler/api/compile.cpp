@@ -8,6 +8,8 @@
 #include "compiler/backend/cpu/cpu_backend.h"
 #include "compiler/base/error.h"
 #include "compiler/passes/differentiate.h"
+#include "compiler/passes/fold_batch_norm.h"
+#include "compiler/passes/hoist.h"
 #include "compiler/passes/pipeline.h"
 #include "compiler/passes/update.h"
 #include "runtime/thread_pool.h"
@@ -33,15 +35,22 @@ const Graph& lower(Compilation& c, const Graph& graph) {
   return *c.lowered.back();
 }
 
-// One entry without training.
+// One entry without training. Batch norm is folded into the layer before it, and what depends on
+// weights only is computed once, by the entry "prepare", after they are loaded.
 Compilation plan_single(Project& project, ElaboratedNetwork network, const std::string& entry, const Target& target,
                         Stopwatch& watch) {
   Compilation c;
   c.target = target;
   c.network = std::move(network);
   watch.lap(c.seconds.front);
-  const Graph& graph = lower(c, c.network.graph);
-  c.plan = build_program({{entry, {&graph}}}, lay_out_state({&graph}, nullptr), target, &project.sources());
+  HoistedGraph hoisted = hoist_preparation(optimize(fold_batch_norm(c.network.graph)));
+  const bool prepares = !hoisted.prepare.nodes.empty();
+  c.lowered.push_back(std::make_unique<Graph>(std::move(hoisted.main)));
+  c.lowered.push_back(std::make_unique<Graph>(std::move(hoisted.prepare)));
+  const Graph &main = *c.lowered[0], &prepare = *c.lowered[1];
+  std::vector<EntrySpec> entries{{entry, {&main}}};
+  if (prepares) entries.push_back({"prepare", {&prepare}});
+  c.plan = build_program(entries, lay_out_state({&main}, nullptr), target, &project.sources());
   watch.lap(c.seconds.middle);
   return c;
 }
@@ -131,6 +140,7 @@ PlannedBytes planned_bytes(const Compilation& c, int threads) {
     switch (program.state[i].kind) {
       case StateKind::parameter: bytes.weights += size; break;
       case StateKind::buffer: bytes.buffers += size; break;
+      case StateKind::prepared: bytes.prepared += size; break;
       case StateKind::gradient: bytes.gradients += size; break;
       case StateKind::moment: bytes.optimizer += size; break;
     }

@@ -43,7 +43,7 @@ struct Compilation {
 // THROWS RuntimeError E0922 for a device, E0923 for a precision that this build has not.
 Target target_of(const CompileSettings& settings);
 
-// Entry "predict". THROWS CompileError, as all three.
+// Entries "predict" and, where weights have to be prepared for it, "prepare". THROWS CompileError, as all three.
 Compilation plan_inference(Project& project, const NetworkRequest& request, int64_t batch,
                            const CompileSettings& settings);
 // Entry "eval" with the loss of a recipe.
@@ -59,9 +59,10 @@ void generate(Compilation& compilation, int threads);
 // The exact bytes that a Program plans, by what they are for.
 struct PlannedBytes {
   int64_t weights = 0, buffers = 0, gradients = 0, optimizer = 0;
+  int64_t prepared = 0;     // inference: weights with batch norm folded in, beside the original ones
   int64_t activations = 0;  // the arena
   int64_t workspace = 0;    // scratch of all threads
-  int64_t total() const { return weights + buffers + gradients + optimizer + activations + workspace; }
+  int64_t total() const { return weights + buffers + gradients + optimizer + prepared + activations + workspace; }
 };
 PlannedBytes planned_bytes(const Compilation& compilation, int threads);
 

@@ -2,7 +2,9 @@
 
 #include <optional>
 
+#include "runtime/context.h"
 #include "runtime/cpu/load.h"
+#include "runtime/initialize.h"
 
 namespace netc {
 namespace {
@@ -12,6 +14,11 @@ NamesMap find_names(Project& project, const std::string& reference) {
   std::optional<NamesMap> map = resolve_names_map(project, reference, sink);
   if (!map) throw CompileError(sink.all());
   return *std::move(map);
+}
+
+void prepare(Model& model, Executor& executor) {
+  if (!model.executable->program().find_entry("prepare")) return;
+  Context(*model.executable, model.state).run("prepare", {}, {}, {}, executor);
 }
 
 }  // namespace
@@ -24,7 +31,8 @@ Model load_model(Compilation compilation, int threads) {
   return model;
 }
 
-ModelInfo load_weights_into(Model& model, const std::string& path, const std::string& names, Project& project) {
+ModelInfo load_weights_into(Model& model, const std::string& path, const std::string& names, Project& project,
+                            Executor& executor) {
   const SafetensorsFile file(path);
   LoadWeightsOptions options;
   if (!names.empty())
@@ -32,7 +40,13 @@ ModelInfo load_weights_into(Model& model, const std::string& path, const std::st
       return map_name(map, parameter).value_or(parameter);
     };
   load_weights(*model.state, file, options);
+  prepare(model, executor);
   return read_model_info(file);
+}
+
+void randomize_weights(Model& model, uint64_t seed, Executor& executor) {
+  initialize(*model.state, seed, executor);
+  prepare(model, executor);
 }
 
 ModelInfo model_info(const ElaboratedNetwork& network) {

@@ -1,7 +1,7 @@
 // A compiled network that can run: machine code loaded, one state, an executor to run with.
 //
 //   Model model = load_model(plan_inference(project, request, 8, settings), pool);
-//   initialize(*model.state, seed, pool);       // or: load_weights_into(model, "best.safetensors", "", project)
+//   load_weights_into(model, "best.safetensors", "", project, pool);   // or: randomize_weights(model, seed, pool)
 //   Context context(*model.executable, model.state);
 #pragma once
 
@@ -27,7 +27,11 @@ Model load_model(Compilation compilation, int threads);
 
 // Weights of a safetensors file or a checkpoint; `names` is a map ("std.names:torchvision_resnet") or
 // empty. Gives what the file says of the model. THROWS RuntimeError E0601 to E0605, CompileError for the map.
-ModelInfo load_weights_into(Model& model, const std::string& path, const std::string& names, Project& project);
+ModelInfo load_weights_into(Model& model, const std::string& path, const std::string& names, Project& project,
+                            Executor& executor);
+
+// The initialisers' weights, from a seed.
+void randomize_weights(Model& model, uint64_t seed, Executor& executor);
 
 // What a checkpoint of this network records.
 ModelInfo model_info(const ElaboratedNetwork& network);

@@ -72,6 +72,7 @@ enum class StateKind : uint8_t {
   buffer,     // belongs to the model and is not trained: BN's running statistics
   gradient,   // of a parameter
   moment,     // the optimizer's
+  prepared,   // computed from the others by the entry "prepare" (passes/hoist.h); never stored
 };
 
 struct StateSlot {

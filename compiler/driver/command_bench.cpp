@@ -8,7 +8,6 @@
 #include "compiler/api/layer_table.h"
 #include "compiler/api/predictor.h"
 #include "compiler/driver/commands.h"
-#include "runtime/initialize.h"
 #include "runtime/thread_pool.h"
 
 namespace netc {
@@ -53,7 +52,7 @@ int run(const BenchCommand& command, Environment& environment) {
   Model model = load_model(command.train ? plan_training(project, request, recipe ? &*recipe : nullptr, command.batch, settings)
                                          : plan_inference(project, request, command.batch, settings),
                            pool.workers());
-  initialize(*model.state, 1, pool);
+  randomize_weights(model, 1, pool);
   Predictor stepper(*model.executable, model.state, command.train ? "step" : "predict", pool);
   const EntryPoint& entry = stepper.entry();
   const auto fill = [&] {

@@ -17,7 +17,7 @@ int run(const EvalCommand& command, Environment& environment) {
   ThreadPool pool(command.device.threads);
   Model model = load_model(
       plan_evaluation(project, request, recipe, command.batch, {command.device.device, command.device.precision}), pool.workers());
-  load_weights_into(model, command.weights, command.names, project);
+  load_weights_into(model, command.weights, command.names, project, pool);
   const std::unique_ptr<Dataset> test = load_role(recipe.dataset, "test", command.data, model.compilation.network, pool);
 
   Context context(*model.executable, model.state);

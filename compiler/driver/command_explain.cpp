@@ -35,8 +35,8 @@ std::string field_text(const ReceptiveField& field) {
 
 Json memory_json(const PlannedBytes& bytes) {
   return {{"weights", bytes.weights},         {"buffers", bytes.buffers},     {"gradients", bytes.gradients},
-          {"optimizer", bytes.optimizer},     {"activations", bytes.activations}, {"workspace", bytes.workspace},
-          {"total", bytes.total()}};
+          {"optimizer", bytes.optimizer},     {"prepared", bytes.prepared},   {"activations", bytes.activations},
+          {"workspace", bytes.workspace},     {"total", bytes.total()}};
 }
 
 Json to_json(const NetworkReport& report) {
@@ -99,9 +99,10 @@ std::string to_text(const NetworkReport& report) {
   text += fmt::format("kernels      {} launches of {} kernels, {}, batch {}\n", report.launches, report.kernels,
                       report.train ? "a training step" : "inference", report.batch);
   const PlannedBytes& m = report.memory;
-  text += fmt::format("memory       {} = weights {} + buffers {} + gradients {} + optimizer {} + activations {} + workspace {}\n",
-                      byte_text(m.total()), byte_text(m.weights), byte_text(m.buffers), byte_text(m.gradients),
-                      byte_text(m.optimizer), byte_text(m.activations), byte_text(m.workspace));
+  text += fmt::format("memory       {} = weights {} + buffers {}", byte_text(m.total()), byte_text(m.weights), byte_text(m.buffers));
+  if (report.train) text += fmt::format(" + gradients {} + optimizer {}", byte_text(m.gradients), byte_text(m.optimizer));
+  if (m.prepared > 0) text += fmt::format(" + prepared weights {}", byte_text(m.prepared));
+  text += fmt::format(" + activations {} + workspace {}\n", byte_text(m.activations), byte_text(m.workspace));
   return text;
 }
 

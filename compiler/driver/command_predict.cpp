@@ -12,7 +12,6 @@
 #include "compiler/api/training.h"
 #include "compiler/base/error.h"
 #include "compiler/driver/commands.h"
-#include "runtime/initialize.h"
 #include "runtime/thread_pool.h"
 
 namespace netc {
@@ -36,9 +35,9 @@ class Prediction {
                                          command.batch, {command.device.device, command.device.precision}),
                           pool_.workers())) {
     if (command.random_weights)
-      initialize(*model_.state, command.seed, pool_);
+      randomize_weights(model_, command.seed, pool_);
     else
-      info_ = load_weights_into(model_, command.weights, command.names, environment.project);
+      info_ = load_weights_into(model_, command.weights, command.names, environment.project, pool_);
     const ElaboratedNetwork& network = model_.compilation.network;
     if (info_.class_names.empty()) info_.class_names = network.class_names;
     if (info_.preprocess.empty() && network.dataset) info_.preprocess = network.dataset->preprocess;

@@ -26,6 +26,7 @@ std::string_view name_of(StateKind kind) {
     case StateKind::buffer: return "buffer";
     case StateKind::gradient: return "gradient";
     case StateKind::moment: return "moment";
+    case StateKind::prepared: return "prepared";
   }
   return "?";
 }
@@ -160,7 +161,7 @@ class GraphParser {
     StateVariable state;
     state.type = line.type();
     std::string kind = line.word();
-    for (StateKind k : {StateKind::parameter, StateKind::buffer, StateKind::gradient, StateKind::moment})
+    for (StateKind k : {StateKind::parameter, StateKind::buffer, StateKind::gradient, StateKind::moment, StateKind::prepared})
       if (name_of(k) == kind) state.kind = k;
     state.path = line.quoted();
     if (!line.at_end()) {

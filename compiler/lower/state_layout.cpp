@@ -40,7 +40,8 @@ class Layout {
         parameters_.push_back(state);
         break;
       case StateKind::gradient: gradients_.push_back(state.path.substr(std::string("gradient/").size())); break;
-      case StateKind::buffer: buffers_.push_back(state); break;
+      case StateKind::buffer:
+      case StateKind::prepared: buffers_.push_back(state); break;
       case StateKind::moment: throw InternalError("moments belong to the optimizer: " + state.path);
     }
   }

@@ -44,7 +44,7 @@ class Hoisting {
       if (in_prepare_[n]) copy(prepare, node, prepared);
       for (ValueId output : node.outputs) {
         if (!is_boundary_[at(output)]) continue;
-        StateVariable variable{path_for(node.origin.path, paths), graph_.type(output), StateKind::buffer, {}};
+        StateVariable variable{path_for(node.origin.path, paths), graph_.type(output), StateKind::prepared, {}};
         int32_t state = prepare.declare_state(variable);
         NETC_CHECK(main.declare_state(variable) == state, "prepared states are declared alike");
         prepare.add_update(state, prepared[at(output)]);

@@ -1,7 +1,7 @@
 // Moves what depends on states only out of a run: folded weights, scales of batch norm.
 //
 // Such values change when the weights do, not from batch to batch. They become state variables
-// "prepared/<path>" (StateKind::buffer) that graph `prepare` computes: it runs once after weights are
+// "prepared/<path>" (StateKind::prepared) that graph `prepare` computes: it runs once after weights are
 // loaded or trained, before the first run of `main`.
 //
 //   y = convolution(x, w * s)   ->   prepare: prepared/w = w * s      main: y = convolution(x, prepared/w)

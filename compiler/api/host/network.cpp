@@ -4,7 +4,6 @@
 #include "compiler/api/host/host.h"
 #include "compiler/api/layer_table.h"
 #include "compiler/api/predictor.h"
-#include "runtime/initialize.h"
 
 namespace netc::v1 {
 namespace {
@@ -85,13 +84,13 @@ const std::vector<std::string>& Network::class_names() const noexcept { return i
 
 Result<void> Network::load(const std::string& path) noexcept {
   return guarded<void>(&impl_->project.sources(), [&] {
-    ModelInfo info = load_weights_into(impl_->model, path, "", impl_->project);
+    ModelInfo info = load_weights_into(impl_->model, path, "", impl_->project, *impl_->executor);
     if (!info.class_names.empty()) impl_->info = std::move(info);
   });
 }
 
 Result<void> Network::randomize(uint64_t seed) noexcept {
-  return guarded<void>(nullptr, [&] { initialize(*impl_->model.state, seed, *impl_->executor); });
+  return guarded<void>(nullptr, [&] { randomize_weights(impl_->model, seed, *impl_->executor); });
 }
 
 Result<Session> Network::session() const noexcept {
