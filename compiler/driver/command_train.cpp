@@ -73,7 +73,9 @@ int run(const TrainCommand& command, Environment& environment) {
   Training training(environment.project, request, std::make_unique<ThreadPool>(command.device.threads));
   const Recipe& recipe = training.recipe();
   const StageSeconds& seconds = training.model().compilation.seconds;
-  output.note(fmt::format("{}: {} parameters, {} kernels compiled in {:.1f} s\n", recipe.network, commas(training.parameters()),
+  std::string network = recipe.network;
+  for (const auto& [name, value] : command.network.set) network += " --set " + name + "=" + value;
+  output.note(fmt::format("{}: {} parameters, {} kernels compiled in {:.1f} s\n", network, commas(training.parameters()),
                           training.model().compilation.plan.kernels.bodies.size(), seconds.total()));
   training.load_data();
   output.note(fmt::format("{}: {} training samples, {} test samples\n", recipe.dataset.name,

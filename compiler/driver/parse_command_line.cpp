@@ -1,5 +1,6 @@
 // Binds flags to the fields of options.h.
 #include <CLI/CLI.hpp>
+#include <iostream>
 #include <memory>
 #include <utility>
 
@@ -187,7 +188,7 @@ void bind_reading_commands(Binder& bind) {
                                              "  netc explain E0201\n");
     Binder::network(sub, o->network, "FILE.net[:NAME], std.MODULE:NAME or a code");
     Binder::device(sub, o->device, false);
-    sub->add_option("--batch", o->batch, "Images a step; 0 is the recipe's")->check(batch_range())->capture_default_str();
+    sub->add_option("--batch", o->batch, "Images a step")->check(batch_range())->capture_default_str();
     sub->add_flag("--train", o->train, "Kernels and memory of the training step");
   }
   {
@@ -227,6 +228,12 @@ std::optional<CommandLine> parse_command_line(int argc, char** argv, int& exit_c
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    // CLI11 would say that a subcommand is required, and not that this one is none.
+    if (argc > 1 && argv[1][0] != '-' && app.get_subcommands().empty()) {
+      std::cerr << "there is no command `" << argv[1] << "`\nRun with --help for more information.\n";
+      exit_code = kExitCommandLine;
+      return std::nullopt;
+    }
     exit_code = app.exit(error) == 0 ? kExitOk : kExitCommandLine;
     return std::nullopt;
   }

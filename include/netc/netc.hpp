@@ -7,7 +7,7 @@
 //   if (!network) return fail(network.error().text());
 //   network->load("best.safetensors");
 //   auto session = network->session();
-//   netc::Tensor image = netc::Tensor::of(pixels, {1, 28, 28, 1}), logits = netc::Tensor::of(scores, {1, 10});
+//   netc::Tensor image = netc::Tensor::of(pixels, {1, 1, 28, 28}), logits = netc::Tensor::of(scores, {1, 10});
 //   session->run(&image, &logits, 1);
 //
 // GUARANTEES: nothing is thrown across this interface; no signal handler is installed; nothing is

@@ -31,6 +31,14 @@ class Host(Case):
         self.call("cmake", "--build", self.folder / "build")
         self.assertEqual(self.call(self.folder / "build" / "host", self.folder), "host: all calls behave\n")
 
+    def test_training_example(self):
+        example = SOURCE / "examples" / "host_training"
+        self.call("cmake", "-S", example, "-B", self.folder / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}",
+                  "-DCMAKE_BUILD_TYPE=Release")
+        self.call("cmake", "--build", self.folder / "build")
+        text = self.call(self.folder / "build" / "host_training", example / "shapes.net", self.folder / "shapes.safetensors")
+        self.assertRegex(text, r"accuracy (9\d|100)\.\d %")
+
     def test_pkg_config(self):
         pc = next(self.prefix.rglob("netc.pc"))
         text = pc.read_text().replace(pc.read_text().splitlines()[0], f"prefix={self.prefix}")
