@@ -3,11 +3,10 @@
 //   host_training examples/host_training/shapes.net shapes.safetensors
 //
 // The pictures are drawn here: frames, crosses and discs of any size and place, in noise.
-#include <netc/netc.hpp>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <netc/netc.hpp>
 #include <random>
 #include <string>
 #include <vector>
@@ -24,7 +23,8 @@ struct Batch {
 };
 
 Batch draw(int count, std::mt19937& random) {
-  Batch batch{std::vector<uint8_t>(static_cast<size_t>(count * kSide * kSide)), std::vector<int64_t>(static_cast<size_t>(count))};
+  Batch batch{std::vector<uint8_t>(static_cast<size_t>(count * kSide * kSide)),
+              std::vector<int64_t>(static_cast<size_t>(count))};
   auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
   for (int n = 0; n < count; ++n) {
     const int label = pick(0, kClasses - 1), radius = pick(3, 5);
@@ -33,10 +33,12 @@ Batch draw(int count, std::mt19937& random) {
     for (int y = 0; y < kSide; ++y)
       for (int x = 0; x < kSide; ++x) {
         const int dy = std::abs(y - cy), dx = std::abs(x - cx);
-        const bool frame = std::max(dy, dx) == radius, cross = std::min(dy, dx) == 0 && std::max(dy, dx) <= radius;
+        const bool frame = std::max(dy, dx) == radius,
+                   cross = std::min(dy, dx) == 0 && std::max(dy, dx) <= radius;
         const bool disc = dy * dy + dx * dx <= radius * radius;
         const bool ink = label == 0 ? frame : label == 1 ? cross : disc;
-        batch.pixels[static_cast<size_t>((n * kSide + y) * kSide + x)] = static_cast<uint8_t>((ink ? 150 : 0) + pick(0, 100));
+        batch.pixels[static_cast<size_t>((n * kSide + y) * kSide + x)] =
+            static_cast<uint8_t>((ink ? 150 : 0) + pick(0, 100));
       }
   }
   return batch;
@@ -100,6 +102,7 @@ int main(int argc, char** argv) {
   }
   std::mt19937 random(1);
   train(argv[1], argv[2], random);
-  std::printf("accuracy %.1f %% on pictures it has not seen; weights in %s\n", 100 * test(argv[1], argv[2], random), argv[2]);
+  std::printf("accuracy %.1f %% on pictures it has not seen; weights in %s\n",
+              100 * test(argv[1], argv[2], random), argv[2]);
   return 0;
 }
