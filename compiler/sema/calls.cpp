@@ -83,6 +83,16 @@ std::vector<BoundArg> Elaborator::bind(const CallSiteInfo& site, const Callable&
   bool failed = false;
   size_t position = 0;
   std::map<std::string, Span> given;
+  bool overflowed = false;  // said once, however many arguments are too many
+  const auto next_positional = [&](const Arg& arg) -> const std::string& {
+    if (position < order.size()) return order[position++];
+    if (overflowed) throw Failed{};
+    overflowed = true;
+    fail(error("E0106", arg.span, "`" + callable.name + "` takes " +
+                                      (order.empty()       ? std::string("no arguments")
+                                       : order.size() == 1 ? std::string("at most 1 argument")
+                                                           : "at most " + std::to_string(order.size()) + " arguments")));
+  };
   for (const Arg& arg : *site.args) {
     try {
       std::string name;
@@ -91,13 +101,7 @@ std::vector<BoundArg> Elaborator::bind(const CallSiteInfo& site, const Callable&
       if (callable.op) {
         value = evaluate(*arg.value, ctx);
         if (arg.name) name = arg.name->text;
-        else if (!value.as<TensorDatum>()) {
-          if (position >= order.size()) {
-            fail(error("E0106", arg.span, "`" + callable.name + "` takes " + std::to_string(order.size()) +
-                                              (order.size() == 1 ? " argument" : " arguments")));
-          }
-          name = order[position++];
-        }
+        else if (!value.as<TensorDatum>()) name = next_positional(arg);
         const auto& inputs = callable.op->inputs;
         const bool is_input = std::any_of(inputs.begin(), inputs.end(), [&](const InputDef& i) { return i.name == name; });
         if (arg.name && !is_input && std::find(names.begin(), names.end(), name) == names.end()) {
@@ -105,17 +109,7 @@ std::vector<BoundArg> Elaborator::bind(const CallSiteInfo& site, const Callable&
           throw Failed{};
         }
       } else {
-        if (arg.name) {
-          name = arg.name->text;
-        } else if (position < order.size()) {
-          name = order[position++];
-        } else {
-          Diagnostic d = error("E0106", arg.span,
-                               order.empty() ? "`" + callable.name + "` takes no arguments"
-                                             : "`" + callable.name + "` takes at most " + std::to_string(order.size()) +
-                                                   (order.size() == 1 ? " argument" : " arguments"));
-          fail(std::move(d));
-        }
+        name = arg.name ? arg.name->text : next_positional(arg);
         for (const Parameter& p : callable.block->params)
           if (p.name.text == name) parameter = &p;
         if (!parameter) {

@@ -108,9 +108,16 @@ int64_t ConfigReader::integer(const Expression& expr, const std::string& what, i
 double ConfigReader::real(const Expression& expr, const std::string& what, Bounds bounds) {
   const Datum datum = evaluate(expr);
   double value = 0;
-  if (const double* d = datum.as<double>()) value = *d;
+  if (const QuantityLit* q = datum.as<QuantityLit>()) {
+    Diagnostic d = error("E0307", expr.span, what + " is a plain number, this has a unit");
+    if (q->unit == Unit::percent) {  // 10% means 0.1
+      const std::string bare = bound_text(std::round(q->value * 1e7) / 1e9);
+      d.fixes.push_back({bare, "", {{expr.span, bare}}});
+    }
+    fail(std::move(d));
+  }
+  if (const double* number = datum.as<double>()) value = *number;
   else if (const IntDatum* i = datum.as<IntDatum>(); i && i->literal) value = static_cast<double>(i->value);
-  else if (datum.as<QuantityLit>()) fail(error("E0307", expr.span, what + " is a plain number, this has a unit"));
   else fail(error("E0301", expr.span, what + " is a float, this is " + kind_of(datum)));
   const bool below = bounds.low_excluded ? value <= bounds.low : value < bounds.low;
   if (below || value > bounds.high)

@@ -132,6 +132,11 @@ std::optional<Datum> Elaborator::call_function(const std::string& name, const Ex
   const SizeDatum* window = args.values[0].as<SizeDatum>();
   const SizeDatum* dilation = args.values[1].as<SizeDatum>();
   if (!window || !dilation) throw Failed{};
+  if (window->height < 1 || window->width < 1) {
+    Diagnostic d = error("E0313", args.spans[0], "a window is at least 1x1, this is " + to_text(*window));
+    d.primary.span = argument_span("window", d.primary.span);
+    fail(std::move(d));
+  }
   if (window->height % 2 == 0 || window->width % 2 == 0) {
     Diagnostic d = error("E0213", args.spans[0], "an even window " + to_text(*window) + " has no middle: say the pad");
     d.primary.span = argument_span("window", d.primary.span);

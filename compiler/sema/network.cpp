@@ -128,7 +128,7 @@ void Elaborator::bind_network_args(const Request& request, Context& ctx) {
         if (const std::optional<std::string> close = nearest(name, names)) d.fixes.push_back({"--set " + *close + "=" + text, "", {}});
         fail(std::move(d));
       }
-      const int32_t file = project_.sources().add("--set " + name, "let value = " + text + "\n");
+      const int32_t file = project_.sources().add("--set " + name, "let " + name + " = " + text + "\n");
       const int errors = sink_.error_count();
       const Ast ast = parse(project_.sources(), file, sink_, project_.limits());
       if (sink_.error_count() > errors || ast.declarations.empty() || !ast.declarations.front().as<LetDecl>()) {
