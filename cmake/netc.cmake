@@ -9,6 +9,12 @@ endfunction()
 add_library(netc_options INTERFACE)
 target_compile_options(netc_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror
                        -ffunction-sections -fdata-sections)
+# gcc 13 and later take a reference into a table for one to the key that it was found by (`op("relu")`).
+include(CheckCXXCompilerFlag)
+check_cxx_compiler_flag(-Wdangling-reference NETC_HAS_DANGLING_REFERENCE)
+if(NETC_HAS_DANGLING_REFERENCE)
+  target_compile_options(netc_options INTERFACE -Wno-dangling-reference)
+endif()
 target_include_directories(netc_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/include)
 target_compile_definitions(netc_options INTERFACE FMT_HEADER_ONLY=1)
 if(NETC_SANITIZE_ADDRESS)

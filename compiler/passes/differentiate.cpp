@@ -2,6 +2,7 @@
 // gradients of its inputs, and gradients of a value with several uses are added.
 #include "compiler/passes/differentiate.h"
 
+#include <algorithm>
 #include <set>
 
 #include "compiler/base/error.h"
