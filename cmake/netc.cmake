@@ -29,7 +29,7 @@ if(NETC_SANITIZE_THREAD)
   add_link_options(-fsanitize=thread)
 endif()
 
-find_program(NETC_LLD NAMES ld.lld ld.lld-19)
+find_program(NETC_LLD ld.lld)  # the name that the compiler looks for
 if(NETC_LLD)
   add_link_options(-fuse-ld=lld)  # static LLVM links in seconds instead of half a minute
 endif()
