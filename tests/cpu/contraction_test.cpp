@@ -2,6 +2,7 @@
 // epilogues, slices of larger buffers, partial sums, and 16-bit operands.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "compiler/lower/gemm_plan.h"

@@ -1,6 +1,7 @@
 // The elementary functions against double precision over dense ranges of f32, and Philox bit for bit.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdio>
 

@@ -3,6 +3,8 @@
 // interpreter's evaluation and bitwise equal for any split into tasks.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "compiler/interpret/evaluate.h"
 #include "tests/cpu/kernel_harness.h"
 

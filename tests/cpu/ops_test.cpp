@@ -2,6 +2,8 @@
 // interpreter within the tolerance table, and bitwise the same however its tasks are dealt out.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/cpu/kernel_harness.h"
 
 namespace netc {

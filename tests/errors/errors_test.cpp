@@ -1,5 +1,7 @@
 // Wrong programs with the whole text that the user sees, one file a case (tests/golden/golden.h);
 // and the pages of `netc explain`: each wrong program there must give its code, each right one none.
+#include <algorithm>
+
 #include <unistd.h>
 
 #include "compiler/sema/sema.h"

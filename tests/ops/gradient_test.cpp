@@ -2,6 +2,7 @@
 // d<u, f(x)>/dx[i] = (<u, f(x + h e_i)> - <u, f(x - h e_i)>) / 2h for a random u.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <random>

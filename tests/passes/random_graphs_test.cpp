@@ -6,6 +6,7 @@
 // what no output reads is left for DCE. Gradients are compared too. A failure prints the seed and the graph.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 

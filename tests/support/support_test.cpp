@@ -1,6 +1,7 @@
 // Positions, suggestions, the sink, Unicode, and the table of explanations.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "compiler/support/diagnostic.h"
