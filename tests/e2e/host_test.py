@@ -26,14 +26,14 @@ class Host(Case):
             (self.project / name).write_text((SOURCE / "tests" / "host" / name).read_text())
 
     def test_cmake_package(self):
-        self.call("cmake", "-S", self.project, "-B", self.folder / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}",
+        self.call("cmake", "-G", "Ninja", "-S", self.project, "-B", self.folder / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}",
                   "-DCMAKE_BUILD_TYPE=Release")
         self.call("cmake", "--build", self.folder / "build")
         self.assertEqual(self.call(self.folder / "build" / "host", self.folder), "host: all calls behave\n")
 
     def test_training_example(self):
         example = SOURCE / "examples" / "host_training"
-        self.call("cmake", "-S", example, "-B", self.folder / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}",
+        self.call("cmake", "-G", "Ninja", "-S", example, "-B", self.folder / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}",
                   "-DCMAKE_BUILD_TYPE=Release")
         self.call("cmake", "--build", self.folder / "build")
         text = self.call(self.folder / "build" / "host_training", example / "shapes.net", self.folder / "shapes.safetensors")
