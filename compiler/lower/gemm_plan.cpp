@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <numeric>
 
 #include "compiler/base/error.h"
-#include "compiler/lower/contraction_nest.h"
 
 namespace netc {
 namespace {
@@ -15,195 +13,14 @@ constexpr int64_t kPanelBytes = 96 << 10;       // of V in one K block: stays in
 constexpr int64_t kTaskMultiplyAdds = 4 << 20;  // some 50 us
 constexpr int64_t kMinTasks = 16;
 
-// value of a contraction axis = constant + sum of coefficient * variable
-struct AxisValue {
-  int64_t constant = 0;
-  std::vector<int64_t> coefficients;
-};
-
-int64_t memory_stride(const std::vector<GemmIndex>& index, size_t variable) {
-  int64_t stride = 0;
-  for (const GemmIndex& dimension : index) stride += dimension.coefficients[variable] * dimension.stride;
-  return stride;
-}
-
-bool uses(const std::vector<GemmIndex>& index, size_t variable) {
-  return std::any_of(index.begin(), index.end(), [&](const GemmIndex& d) { return d.coefficients[variable] != 0; });
-}
-
-// Builds variables and phases; empty plan where the contraction has no such form.
-class GatherForm {
- public:
-  explicit GatherForm(const KernelBody& body)
-      : body_(body), c_(body.contraction->contraction), out_(c_.tensors[static_cast<size_t>(c_.output)]),
-        solved_(solve_output(c_)) {}
-
-  bool build(GemmPlan& plan) {
-    std::vector<int> variable_of(c_.axes.size(), -1);
-    std::vector<bool> pending(c_.axes.size(), false);
-    for (size_t d = 0; d < solved_.size(); ++d) {
-      const SolvedDimension& s = solved_[d];
-      GemmVariable v;
-      v.dimension = static_cast<int>(d);
-      v.extent = out_.shape[d];
-      switch (s.kind) {
-        case SolvedDimension::Kind::plain:
-          if (variable_of[static_cast<size_t>(s.axis)] >= 0) return false;
-          variable_of[static_cast<size_t>(s.axis)] = add(plan, v);
-          break;
-        case SolvedDimension::Kind::radix:
-          v.radix = c_.axes[static_cast<size_t>(s.inner_axis)].extent;
-          v.extent = c_.axes[static_cast<size_t>(s.axis)].extent;
-          v.outer = true;
-          variable_of[static_cast<size_t>(s.axis)] = add(plan, v);
-          v.extent = v.radix;
-          v.outer = false;
-          variable_of[static_cast<size_t>(s.inner_axis)] = add(plan, v);
-          break;
-        case SolvedDimension::Kind::quotient:
-          for (const AxisTerm& term : out_.index[d].terms)
-            if (term.axis == s.axis) v.scale = term.coefficient;
-          if (v.scale < 1 || v.scale > 4) return false;
-          v.extent = ceil_div(out_.shape[d], v.scale);
-          pending[static_cast<size_t>(s.axis)] = true;
-          add(plan, v);
-          break;
-      }
-    }
-    for (size_t a = 0; a < c_.axes.size(); ++a)
-      if (variable_of[a] < 0 && !pending[a]) {
-        GemmVariable v;
-        v.extent = c_.axes[a].extent;
-        variable_of[a] = add(plan, v);
-      }
-    std::vector<int64_t> residues(solved_.size(), 0);
-    return add_phases(plan, variable_of, residues, 0) && !plan.phases.empty();
-  }
-
- private:
-  static int add(GemmPlan& plan, const GemmVariable& v) {
-    plan.variables.push_back(v);
-    return static_cast<int>(plan.variables.size()) - 1;
-  }
-
-  bool add_phases(GemmPlan& plan, const std::vector<int>& variable_of, std::vector<int64_t>& residues, size_t d) {
-    if (d == solved_.size()) return add_phase(plan, variable_of, residues);
-    const int64_t scale = output_scale(plan, d);
-    for (residues[d] = 0; residues[d] < scale; ++residues[d])
-      if (!add_phases(plan, variable_of, residues, d + 1)) return false;
-    residues[d] = 0;
-    return true;
-  }
-
-  bool add_phase(GemmPlan& plan, const std::vector<int>& variable_of, const std::vector<int64_t>& residues) {
-    const size_t count = plan.variables.size();
-    GemmPhase phase;
-    phase.residues = residues;
-    for (const GemmVariable& v : plan.variables) phase.k_extents.push_back(v.dimension < 0 ? v.extent : 1);
-    std::vector<AxisValue> values(c_.axes.size(), AxisValue{0, std::vector<int64_t>(count, 0)});
-    for (size_t a = 0; a < c_.axes.size(); ++a)
-      if (variable_of[a] >= 0) values[a].coefficients[static_cast<size_t>(variable_of[a])] = 1;
-
-    for (size_t d = 0; d < solved_.size(); ++d) {
-      if (solved_[d].kind != SolvedDimension::Kind::quotient) continue;
-      const int64_t s = output_scale(plan, d);
-      // axis = (s*q + residue - offset - sum of coefficient * tap) / s
-      AxisValue solved{residues[d] - out_.index[d].offset, std::vector<int64_t>(count, 0)};
-      for (size_t v = 0; v < count; ++v)
-        if (plan.variables[v].dimension == static_cast<int>(d)) solved.coefficients[v] = s;
-      int taps = 0;
-      for (const AxisTerm& term : out_.index[d].terms) {
-        if (term.axis == solved_[d].axis) continue;
-        if (++taps > 1 || variable_of[static_cast<size_t>(term.axis)] < 0) return false;
-        const size_t tap = static_cast<size_t>(variable_of[static_cast<size_t>(term.axis)]);
-        AxisValue& value = values[static_cast<size_t>(term.axis)];
-        // Only taps first, first + step, … make the numerator divisible by s.
-        const int64_t step = s / std::gcd(s, term.coefficient), extent = plan.variables[tap].extent;
-        int64_t first = 0;
-        while (first < std::min(step, extent) && floor_mod(solved.constant - term.coefficient * first, s) != 0) ++first;
-        const bool none = first >= std::min(step, extent);
-        phase.k_extents[tap] = none ? 0 : ceil_div(extent - first, step);
-        value.constant = first;
-        value.coefficients[tap] = step;
-        solved.constant -= term.coefficient * first;
-        solved.coefficients[tap] = -term.coefficient * step;
-      }
-      if (taps == 0 && floor_mod(solved.constant, s) != 0) phase.k_extents.back() = 0;
-      solved.constant = floor_div(solved.constant, s);
-      for (int64_t& coefficient : solved.coefficients) coefficient = floor_div(coefficient, s);
-      values[static_cast<size_t>(solved_[d].axis)] = solved;
-    }
-    phase.v = access(plan, phase, values, c_.first_input(), body_.contraction->lhs);
-    phase.s = access(plan, phase, values, c_.second_input(), body_.contraction->rhs);
-    plan.phases.push_back(std::move(phase));
-    return true;
-  }
-
-  std::vector<GemmIndex> access(const GemmPlan& plan, const GemmPhase& phase, const std::vector<AxisValue>& values,
-                                int tensor, int operand) {
-    const ContractionTensor& t = c_.tensors[static_cast<size_t>(tensor)];
-    std::vector<GemmIndex> index;
-    for (size_t d = 0; d < t.shape.size(); ++d) {
-      GemmIndex i{t.index[d].offset, std::vector<int64_t>(plan.variables.size(), 0), t.shape[d],
-                  body_.operands[static_cast<size_t>(operand)].strides[d], false};
-      for (const AxisTerm& term : t.index[d].terms) {
-        const AxisValue& value = values[static_cast<size_t>(term.axis)];
-        i.constant += term.coefficient * value.constant;
-        for (size_t v = 0; v < i.coefficients.size(); ++v) i.coefficients[v] += term.coefficient * value.coefficients[v];
-      }
-      int64_t low = i.constant, high = i.constant;
-      for (size_t v = 0; v < i.coefficients.size(); ++v) {
-        const int64_t extent = plan.variables[v].dimension < 0 ? phase.k_extents[v] : plan.variables[v].extent;
-        (i.coefficients[v] < 0 ? low : high) += i.coefficients[v] * (extent - 1);
-      }
-      i.checked = low < 0 || high >= t.shape[d];
-      index.push_back(std::move(i));
-    }
-    return index;
-  }
-
-  const KernelBody& body_;
-  const Contraction& c_;
-  const ContractionTensor& out_;
-  std::vector<SolvedDimension> solved_;
-};
-
-// Roles from which input an axis is in; false where the product cannot be blocked that way.
-bool assign_roles(GemmPlan& plan) {
-  for (size_t v = 0; v < plan.variables.size(); ++v) {
-    GemmVariable& variable = plan.variables[v];
-    if (variable.dimension < 0) continue;
-    const bool in_v = uses(plan.phases[0].v, v), in_s = uses(plan.phases[0].s, v);
-    if (!in_v && !in_s && variable.extent > 1) return false;
-    variable.role = in_v && in_s ? GemmRole::batch : in_v ? GemmRole::m : GemmRole::n;
-    if (variable.role == GemmRole::n && variable.scale > 1) return false;                        // phases are along m
-    if (variable.outer && variable.extent > 1 && variable.role != GemmRole::batch) return false;  // groups
-  }
-  return true;
-}
-
-int64_t extent_of(const GemmPlan& plan, GemmRole role) {
-  int64_t product = 1;
-  for (const GemmVariable& v : plan.variables)
-    if (v.role == role) product *= v.extent;
-  return product;
-}
-
-// The last variable of the role with more than one value, or -1.
-int last_of(const GemmPlan& plan, GemmRole role) {
-  for (int v = static_cast<int>(plan.variables.size()) - 1; v >= 0; --v)
-    if (plan.variables[static_cast<size_t>(v)].role == role && plan.variables[static_cast<size_t>(v)].extent > 1) return v;
-  return -1;
-}
-
 // Cycles per multiply-add, roughly: the sums themselves with their empty lanes, packing V once per task,
 // and an epilogue that reads C across its rows if neighbours of the output are not neighbours in m.
 double cost(const GemmPlan& plan) {
   const double lanes = plan.lanes, typical_block = 128;
-  const double m = static_cast<double>(extent_of(plan, GemmRole::m));
-  const double n = std::min(typical_block, static_cast<double>(extent_of(plan, GemmRole::n)));
-  const double k = static_cast<double>(extent_of(plan, GemmRole::k));
-  const int last_m = last_of(plan, GemmRole::m), last_k = last_of(plan, GemmRole::k);
+  const double m = static_cast<double>(plan.extent(GemmRole::m));
+  const double n = std::min(typical_block, static_cast<double>(plan.extent(GemmRole::n)));
+  const double k = static_cast<double>(plan.extent(GemmRole::k));
+  const int last_m = plan.last(GemmRole::m), last_k = plan.last(GemmRole::k);
   auto run = [&](int v) { return std::min(lanes, static_cast<double>(plan.variables[static_cast<size_t>(v)].extent)); };
   double pack = 2.0;  // per element of V: gather
   if (last_m >= 0 && memory_stride(plan.phases[0].v, static_cast<size_t>(last_m)) == 1) pack = 3.0 / run(last_m);
@@ -267,7 +84,7 @@ int64_t task_count(const GemmPlan& plan) {
 // Halves the innermost block of m where V is transposed, which costs less than transposing it more often.
 bool halve_m(GemmPlan& plan) {
   if (!plan.transpose_v) return false;
-  GemmVariable& v = plan.variables[static_cast<size_t>(last_of(plan, GemmRole::m))];
+  GemmVariable& v = plan.variables[static_cast<size_t>(plan.last(GemmRole::m))];
   const int64_t half = ceil_div(ceil_div(v.block, 2), plan.lanes) * plan.lanes;
   if (half >= v.block || v.extent % half != 0) return false;
   v.block = half;
@@ -378,18 +195,7 @@ void set_output_block(GemmPlan& plan, const Shape& shape) {
   }
 }
 
-bool try_roles(const GemmPlan& form, bool swap, GemmPlan& plan) {
-  plan = form;
-  if (swap) {
-    std::swap(plan.v_operand, plan.s_operand);
-    for (GemmPhase& phase : plan.phases) std::swap(phase.v, phase.s);
-  }
-  return assign_roles(plan);
-}
-
 }  // namespace
-
-bool GemmPhase::empty() const { return std::find(k_extents.begin(), k_extents.end(), 0) != k_extents.end(); }
 
 std::vector<int64_t> role_strides(const GemmPlan& plan, GemmRole role) {
   std::vector<int64_t> strides(plan.variables.size(), 0);
@@ -400,12 +206,6 @@ std::vector<int64_t> role_strides(const GemmPlan& plan, GemmRole role) {
     stride *= plan.variables[v].block;
   }
   return strides;
-}
-
-int64_t output_scale(const GemmPlan& plan, size_t dimension) {
-  for (const GemmVariable& v : plan.variables)
-    if (v.dimension == static_cast<int>(dimension)) return v.scale;
-  return 1;
 }
 
 Shape GemmPlan::stage_shape() const {
@@ -441,22 +241,23 @@ std::vector<int64_t> scalar_strides(const GemmPlan& plan, const GemmPhase& phase
 }
 
 std::optional<GemmPlan> plan_gemm(const KernelBody& body, const Target& target) {
-  GemmPlan form;
-  form.lanes = target.vector_lanes;
-  form.v_operand = body.contraction->lhs;
-  form.s_operand = body.contraction->rhs;
-  if (!GatherForm(body).build(form)) return std::nullopt;
-
-  GemmPlan plan, other;
-  const bool first = try_roles(form, false, plan), second = try_roles(form, true, other);
+  const auto plan_of = [&](bool swap) -> std::optional<GemmPlan> {
+    std::optional<GemmForm> form = gemm_form(body, swap);
+    if (!form) return std::nullopt;
+    GemmPlan result;
+    static_cast<GemmForm&>(result) = *std::move(form);
+    result.lanes = target.vector_lanes;
+    return result;
+  };
+  const std::optional<GemmPlan> first = plan_of(false), second = plan_of(true);
   if (!first && !second) return std::nullopt;
-  if (second && (!first || cost(other) < cost(plan))) plan = other;
+  GemmPlan plan = second && (!first || cost(*second) < cost(*first)) ? *second : *first;
 
-  const int64_t m = extent_of(plan, GemmRole::m), n = extent_of(plan, GemmRole::n), k = extent_of(plan, GemmRole::k);
+  const int64_t m = plan.extent(GemmRole::m), n = plan.extent(GemmRole::n), k = plan.extent(GemmRole::k);
   // The transposing pack walks V along its contiguous k, which is then the last.
-  const int last_m = last_of(plan, GemmRole::m);
+  const int last_m = plan.last(GemmRole::m);
   const bool contiguous_m = last_m >= 0 && memory_stride(plan.phases[0].v, static_cast<size_t>(last_m)) == 1;
-  const int last_k = last_of(plan, GemmRole::k);
+  const int last_k = plan.last(GemmRole::k);
   plan.transpose_v = !contiguous_m && last_k >= 0 && memory_stride(plan.phases[0].v, static_cast<size_t>(last_k)) == 1;
   if (m < plan.lanes / 4 || (plan.transpose_v && n < 4)) return std::nullopt;
   plan.stage_s = body.operands[static_cast<size_t>(plan.s_operand)].dtype != DType::f32 ||

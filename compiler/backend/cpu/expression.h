@@ -6,7 +6,7 @@
 // become vector loads (stride 1), broadcasts (stride 0) or gathers; guards become masks.
 #pragma once
 
-#include "compiler/backend/cpu/index_analysis.h"
+#include "compiler/lower/index_analysis.h"
 #include "compiler/backend/cpu/lane_builder.h"
 
 namespace netc {

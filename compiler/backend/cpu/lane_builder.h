@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "compiler/backend/cpu/index_analysis.h"
+#include "compiler/lower/index_analysis.h"
 #include "compiler/base/dtype.h"
 #include "compiler/base/target.h"
 

@@ -1,7 +1,7 @@
 // Which axis of a loop nest becomes lanes.
 #pragma once
 
-#include "compiler/backend/cpu/index_analysis.h"
+#include "compiler/lower/index_analysis.h"
 #include "compiler/base/target.h"
 
 namespace netc {

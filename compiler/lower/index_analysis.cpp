@@ -1,4 +1,4 @@
-#include "compiler/backend/cpu/index_analysis.h"
+#include "compiler/lower/index_analysis.h"
 
 #include <algorithm>
 
