@@ -57,3 +57,25 @@ add_custom_command(
   DEPENDS ${NETC_STDLIB_FILES} ${CMAKE_SOURCE_DIR}/cmake/embed_stdlib.cmake VERBATIM)
 add_library(netc_stdlib_sources STATIC ${NETC_STDLIB_CPP})
 target_include_directories(netc_stdlib_sources PUBLIC ${CMAKE_SOURCE_DIR})
+
+# XXH3, from the header alone.
+find_path(XXHASH_INCLUDE xxhash.h REQUIRED)
+add_library(netc_xxhash INTERFACE)
+target_include_directories(netc_xxhash SYSTEM INTERFACE ${XXHASH_INCLUDE})
+
+# What code the compiler generates, as a hash (cmake/hash_code_generator.cmake says of what).
+file(GLOB NETC_CODE_GENERATOR CONFIGURE_DEPENDS
+  ${CMAKE_SOURCE_DIR}/compiler/base/*.h ${CMAKE_SOURCE_DIR}/compiler/base/*.cpp
+  ${CMAKE_SOURCE_DIR}/compiler/ir/*.h ${CMAKE_SOURCE_DIR}/compiler/ir/*.cpp
+  ${CMAKE_SOURCE_DIR}/compiler/lower/*.h ${CMAKE_SOURCE_DIR}/compiler/lower/*.cpp
+  ${CMAKE_SOURCE_DIR}/compiler/backend/cpu/*.h ${CMAKE_SOURCE_DIR}/compiler/backend/cpu/*.cpp)
+set(NETC_CODE_GENERATOR_CPP ${CMAKE_BINARY_DIR}/generated/code_generator_hash.cpp)
+string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
+set(archives $<TARGET_FILE:LLVMX86CodeGen> $<TARGET_FILE:LLVMCodeGen> $<TARGET_FILE:LLVMSelectionDAG> $<TARGET_FILE:LLVMCore>)
+add_custom_command(
+  OUTPUT ${NETC_CODE_GENERATOR_CPP}
+  COMMAND ${CMAKE_COMMAND} -DOUT=${NETC_CODE_GENERATOR_CPP} "-DFILES=${NETC_CODE_GENERATOR}" "-DARCHIVES=${archives}"
+          "-DFLAGS=${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} ${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${build_type}}"
+          -P ${CMAKE_SOURCE_DIR}/cmake/hash_code_generator.cmake
+  DEPENDS ${NETC_CODE_GENERATOR} ${archives} ${CMAKE_SOURCE_DIR}/cmake/hash_code_generator.cmake VERBATIM)
+add_library(netc_code_generator_hash STATIC ${NETC_CODE_GENERATOR_CPP})

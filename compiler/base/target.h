@@ -14,4 +14,7 @@ struct Target {
   int64_t l1_bytes = 32 << 10, l2_bytes = 1 << 20;
 };
 
+// All of it on one line: equal texts mean the same code, the same tasks and so the same bits.
+std::string identity(const Target& target);
+
 }  // namespace netc

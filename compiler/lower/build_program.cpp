@@ -8,7 +8,7 @@
 namespace netc {
 namespace {
 
-constexpr size_t kSymbolLength = 64;
+constexpr size_t kSymbolLength = 64, kSymbolDigits = 16;
 
 class ProgramBuilder {
  public:
@@ -66,25 +66,28 @@ class ProgramBuilder {
 
   int32_t kernel_number(const Graph& graph, const ScheduledKernel& kernel) {
     auto number = static_cast<int32_t>(plan_.kernels.bodies.size());
-    auto [known, is_new] = numbers_.try_emplace(identity(kernel.body), number);
+    const std::string body = identity(kernel.body);
+    auto [known, is_new] = numbers_.try_emplace(digest(body), number);
     if (!is_new) return known->second;
     KernelInfo info;
-    info.symbol = symbol_of(graph, kernel, number);
+    info.symbol = symbol_of(graph, kernel, known->first);
     for (const KernelOperand& operand : kernel.body.operands) info.operand_spaces.push_back(operand.space);
     plan_.kernels.bodies.push_back(kernel.body);
     plan_.kernels.names.push_back(info.symbol);
+    plan_.kernels.digests.push_back(digest(info.symbol + "\n" + body));
     plan_.program.kernels.push_back(std::move(info));
     return number;
   }
 
-  // "netc_7_correlation_add_relu": unique by its number, readable in a profile.
-  static std::string symbol_of(const Graph& graph, const ScheduledKernel& kernel, int32_t number) {
-    std::string symbol = "netc_" + std::to_string(number);
+  // "netc_correlation_add_relu_4f0c2a9be1d07733": readable in a profile, unique by the body's digest, and the same
+  // in every program with this kernel, so that one object serves them all.
+  static std::string symbol_of(const Graph& graph, const ScheduledKernel& kernel, const Digest& body) {
+    std::string symbol = "netc";
     for (NodeId node : kernel.nodes) {
       const std::string& name = graph.node(node).op->name;
       if (symbol.size() + name.size() < kSymbolLength) symbol += "_" + name;
     }
-    return symbol;
+    return symbol + "_" + body.hex(kSymbolDigits);
   }
 
   const StateLayout& state_;
@@ -92,7 +95,7 @@ class ProgramBuilder {
   const SourceMap* sources_;
   const FuseOptions& options_;
   ProgramPlan plan_;
-  std::map<std::string, int32_t> numbers_;  // by identity
+  std::map<Digest, int32_t> numbers_;  // by the identity's digest
 };
 
 }  // namespace

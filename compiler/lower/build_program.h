@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/base/digest.h"
 #include "compiler/base/program.h"
 #include "compiler/lower/fuse.h"
 #include "compiler/lower/memory_plan.h"
@@ -29,6 +30,7 @@ struct EntrySpec {
 struct KernelSet {
   std::vector<KernelBody> bodies;
   std::vector<std::string> names;
+  std::vector<Digest> digests;  // of name and identity: with the target, all that decides the machine code
 };
 
 // One graph's way through lowering, kept for `netc explain` and `netc emit`.

@@ -1,0 +1,14 @@
+#include "compiler/base/target.h"
+
+namespace netc {
+
+// A field that is added to Target belongs into its identity.
+static_assert(sizeof(Target) == 2 * sizeof(std::string) + 8 + 2 * sizeof(int64_t));
+
+std::string identity(const Target& target) {
+  return target.cpu + ", " + std::to_string(target.vector_lanes) + " lanes" + (target.fma ? ", fma" : "") + ", L1 " +
+         std::to_string(target.l1_bytes) + ", L2 " + std::to_string(target.l2_bytes) +
+         (target.features.empty() ? "" : ", " + target.features);
+}
+
+}  // namespace netc
