@@ -38,9 +38,10 @@ const Graph& lower(Compilation& c, const Graph& graph) {
 // One entry without training. Batch norm is folded into the layer before it, and what depends on
 // weights only is computed once, by the entry "prepare", after they are loaded.
 Compilation plan_single(Project& project, ElaboratedNetwork network, const std::string& entry, const Target& target,
-                        Stopwatch& watch) {
+                        const CompileSettings& settings, Stopwatch& watch) {
   Compilation c;
   c.target = target;
+  c.cache = settings.cache;
   c.network = std::move(network);
   watch.lap(c.seconds.front);
   HoistedGraph hoisted = hoist_preparation(optimize(fold_batch_norm(c.network.graph)));
@@ -61,13 +62,6 @@ OptimizerSpec default_optimizer() {
   return optimizer;
 }
 
-// Of one worker: kernels run one after the other.
-int64_t workspace_bytes(const Compilation& c) {
-  int64_t bytes = 0;
-  for (const KernelBody& body : c.plan.kernels.bodies) bytes = std::max(bytes, scratch_bytes(body, c.target));
-  return bytes;
-}
-
 }  // namespace
 
 Target target_of(const CompileSettings& settings) {
@@ -84,20 +78,22 @@ Compilation plan_inference(Project& project, const NetworkRequest& request, int6
                            const CompileSettings& settings) {
   const Target target = target_of(settings);
   Stopwatch watch;
-  return plan_single(project, elaborate_network(project, request, Purpose::predict, batch), "predict", target, watch);
+  return plan_single(project, elaborate_network(project, request, Purpose::predict, batch), "predict", target, settings, watch);
 }
 
 Compilation plan_evaluation(Project& project, const NetworkRequest& request, const Recipe& recipe, int64_t batch,
                             const CompileSettings& settings) {
   const Target target = target_of(settings);
   Stopwatch watch;
-  return plan_single(project, elaborate_network(project, request, recipe, Purpose::eval, batch), "eval", target, watch);
+  return plan_single(project, elaborate_network(project, request, recipe, Purpose::eval, batch), "eval", target,
+                     settings, watch);
 }
 
 Compilation plan_training(Project& project, const NetworkRequest& request, const Recipe* recipe, int64_t batch,
                           const CompileSettings& settings) {
   Compilation c;
   c.target = target_of(settings);
+  c.cache = settings.cache;
   Stopwatch watch;
   const auto elaborate_for = [&](Purpose purpose) {
     return recipe ? elaborate_network(project, request, *recipe, purpose, batch)
@@ -119,15 +115,10 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   return c;
 }
 
-void generate(Compilation& c, int threads) {
-  Stopwatch watch;
-  c.plan.program.target = c.target.cpu + " " + c.target.features;
-  c.plan.program.scratch_bytes = workspace_bytes(c);
-  const KernelSet& set = c.plan.kernels;
-  std::vector<NamedKernel> kernels;
-  for (size_t i = 0; i < set.bodies.size(); ++i) kernels.push_back({set.names[i], &set.bodies[i]});
-  c.plan.program.objects = compile_kernels(kernels, c.target, threads > 0 ? threads : available_processors());
-  watch.lap(c.seconds.back);
+int64_t workspace_bytes(const Compilation& c) {
+  int64_t bytes = 0;
+  for (const KernelBody& body : c.plan.kernels.bodies) bytes = std::max(bytes, scratch_bytes(body, c.target));
+  return bytes;
 }
 
 PlannedBytes planned_bytes(const Compilation& c, int threads) {

@@ -8,6 +8,7 @@
 // A Compilation keeps every stage, because `netc explain` and `netc emit` show them.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,12 +16,14 @@
 
 #include "compiler/api/front_end.h"
 #include "compiler/base/target.h"
+#include "compiler/cache/object_cache.h"
 #include "compiler/lower/build_program.h"
 
 namespace netc {
 
 struct CompileSettings {
   std::string device = "cpu", precision = "f32";
+  CacheSettings cache;  // of compiled kernels; as it is here: none
 };
 
 struct StageSeconds {
@@ -30,13 +33,24 @@ struct StageSeconds {
   double total() const { return front + middle + back; }
 };
 
+// Where the kernels' machine code came from.
+struct CodeOrigin {
+  bool cached = false;                          // there is a cache
+  int64_t from_cache = 0;                       // kernels that were found in it
+  std::array<int64_t, kMissReasons> misses{};   // kernels that were compiled, by why they were not found
+  std::vector<std::string> warnings;            // what went wrong with the cache, for the user
+  int64_t compiled() const;
+};
+
 struct Compilation {
   Target target;
+  CacheSettings cache;
   ElaboratedNetwork network;                     // for the purpose asked for
   std::optional<ElaboratedNetwork> evaluation;   // training: the same network for its entry "eval"
   std::optional<Graph> gradient;                 // training: with gradients, before the passes
   std::vector<std::unique_ptr<Graph>> lowered;   // after the passes; `plan` points to them
   ProgramPlan plan;
+  CodeOrigin origin;  // after generate
   StageSeconds seconds;
 };
 
@@ -53,8 +67,11 @@ Compilation plan_evaluation(Project& project, const NetworkRequest& request, con
 Compilation plan_training(Project& project, const NetworkRequest& request, const Recipe* recipe, int64_t batch,
                           const CompileSettings& settings);
 
-// Machine code for every kernel, on `threads` threads (0: one per processor).
+// Machine code for every kernel, from the cache or compiled on `threads` threads (0: one per processor).
 void generate(Compilation& compilation, int threads);
+
+// Bytes of scratch memory that a worker needs: kernels run one after the other.
+int64_t workspace_bytes(const Compilation& compilation);
 
 // The exact bytes that a Program plans, by what they are for.
 struct PlannedBytes {

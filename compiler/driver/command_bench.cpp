@@ -8,6 +8,7 @@
 
 #include "compiler/api/layer_table.h"
 #include "compiler/api/predictor.h"
+#include "compiler/driver/code_origin.h"
 #include "compiler/driver/commands.h"
 #include "runtime/thread_pool.h"
 
@@ -44,7 +45,7 @@ int run(const BenchCommand& command, Environment& environment) {
   Output& output = environment.output;
   Project& project = environment.project;
   const NetworkRequest request{command.network.reference, command.network.set, false};
-  const CompileSettings settings{command.device.device, command.device.precision};
+  const CompileSettings settings = settings_of(command.device);
   ThreadPool pool(command.device.threads);
 
   std::optional<Recipe> recipe;
@@ -53,6 +54,8 @@ int run(const BenchCommand& command, Environment& environment) {
   Model model = load_model(command.train ? plan_training(project, request, recipe ? &*recipe : nullptr, command.batch, settings)
                                          : plan_inference(project, request, command.batch, settings),
                            pool.workers());
+  const CodeOrigin& origin = model.compilation.origin;
+  report_warnings(origin, environment);
   randomize_weights(model, 1, pool);
   Predictor stepper(*model.executable, model.state, command.train ? "step" : "predict", pool);
   const EntryPoint& entry = stepper.entry();
@@ -95,16 +98,17 @@ int run(const BenchCommand& command, Environment& environment) {
         {"batch", command.batch}, {"threads", pool.workers()}, {"runs", runs}, {"ms_min", fastest}, {"ms_median", median},
         {"images_per_second", images}, {"gflops_per_second", gflops}, {"compile_seconds", seconds.total()},
         {"compile", {{"front", seconds.front}, {"middle", seconds.middle}, {"back", seconds.back}}},
-        {"kernels", kernels.size()}, {"launches", entry.launches.size()}};
+        {"code", to_json(origin)}, {"kernels", kernels.size()}, {"launches", entry.launches.size()}};
     output.result(json.dump(2) + "\n");
     return kExitOk;
   }
   output.result(fmt::format(
       "{} ms a step (minimum; median {:.3f}), {:.1f} images/s, {:.1f} GFLOP/s\n"
-      "{}, batch {}, {} threads, {} launches of {} kernels, compiled in {:.2f} s ({:.2f} front, {:.2f} middle, {:.2f} back)\n",
+      "{}, batch {}, {} threads, {} launches of {} kernels, compiled in {:.2f} s ({:.2f} front, {:.2f} middle, {:.2f} back)\n"
+      "kernels: {}\n",
       fmt::format("{:.3f}", fastest), median, images, gflops, command.train ? "training" : "inference", command.batch,
       pool.workers(), entry.launches.size(), kernels.size(), seconds.total(), seconds.front,
-      seconds.middle, seconds.back));
+      seconds.middle, seconds.back, to_string(origin)));
   if (command.profile) output.result("\n" + profile_text(entry, profile, runs));
   return kExitOk;
 }

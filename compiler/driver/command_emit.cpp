@@ -1,5 +1,6 @@
 // netc emit: a stage of the compilation as text.
 #include "compiler/api/emit_stage.h"
+#include "compiler/driver/code_origin.h"
 #include "compiler/driver/commands.h"
 #include "runtime/data/atomic_file.h"
 
@@ -7,7 +8,7 @@ namespace netc {
 
 int run(const EmitCommand& options, Environment& environment) {
   const EmitRequest request{{options.network.reference, options.network.set, false}, options.stage, options.train, options.batch,
-                            {options.device.device, options.device.precision}};
+                            settings_of(options.device)};
   const std::string text = emit_stage(environment.project, request);
   if (options.output.empty()) {
     environment.output.result(text);

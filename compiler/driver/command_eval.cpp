@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "compiler/api/training.h"
+#include "compiler/driver/code_origin.h"
 #include "compiler/driver/commands.h"
 #include "runtime/thread_pool.h"
 
@@ -15,8 +16,8 @@ int run(const EvalCommand& command, Environment& environment) {
   const NetworkRequest request{command.network.reference, command.network.set, false};
   const Recipe recipe = find_recipe(project, request.reference);
   ThreadPool pool(command.device.threads);
-  Model model = load_model(
-      plan_evaluation(project, request, recipe, command.batch, {command.device.device, command.device.precision}), pool.workers());
+  Model model = load_model(plan_evaluation(project, request, recipe, command.batch, settings_of(command.device)), pool.workers());
+  report_warnings(model.compilation.origin, environment);
   load_weights_into(model, command.weights, command.names, project, pool);
   const std::unique_ptr<Dataset> test = load_role(recipe.dataset, "test", command.data, model.compilation.network, pool);
 

@@ -6,6 +6,7 @@
 
 #include "compiler/api/explain_network.h"
 #include "compiler/base/error.h"
+#include "compiler/driver/code_origin.h"
 #include "compiler/driver/commands.h"
 
 namespace netc {
@@ -112,7 +113,7 @@ int run(const ExplainCommand& options, Environment& environment) {
   if (is_code(options.network.reference)) return explain_code(options.network.reference, environment.output);
   const NetworkReport report =
       explain_network(environment.project, {options.network.reference, options.network.set, false}, options.batch,
-                      options.train, {options.device.device, options.device.precision});
+                      options.train, settings_of(options.device));
   environment.output.result(environment.output.json() ? to_json(report).dump(2) + "\n" : to_text(report));
   return kExitOk;
 }

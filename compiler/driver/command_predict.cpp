@@ -11,6 +11,7 @@
 #include "compiler/api/predictor.h"
 #include "compiler/api/training.h"
 #include "compiler/base/error.h"
+#include "compiler/driver/code_origin.h"
 #include "compiler/driver/commands.h"
 #include "runtime/thread_pool.h"
 
@@ -32,8 +33,9 @@ class Prediction {
         pool_(command.device.threads),
         model_(load_model(plan_inference(environment.project,
                                          {command.network.reference, command.network.set, wants_raw_input(command)},
-                                         command.batch, {command.device.device, command.device.precision}),
+                                         command.batch, settings_of(command.device)),
                           pool_.workers())) {
+    report_warnings(model_.compilation.origin, environment);
     if (command.random_weights)
       randomize_weights(model_, command.seed, pool_);
     else

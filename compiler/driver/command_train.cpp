@@ -8,6 +8,7 @@
 
 #include "compiler/api/training.h"
 #include "compiler/base/error.h"
+#include "compiler/driver/code_origin.h"
 #include "compiler/driver/commands.h"
 #include "runtime/thread_pool.h"
 
@@ -68,15 +69,17 @@ nlohmann::ordered_json summary(const TrainResult& result, const StageSeconds& se
 int run(const TrainCommand& command, Environment& environment) {
   Output& output = environment.output;
   const TrainingRequest request{{command.network.reference, command.network.set, false},
-                                {command.device.device, command.device.precision},
+                                settings_of(command.device),
                                 command.seed, command.epochs, command.batch, command.data};
   Training training(environment.project, request, std::make_unique<ThreadPool>(command.device.threads));
   const Recipe& recipe = training.recipe();
   const StageSeconds& seconds = training.model().compilation.seconds;
+  const CodeOrigin& origin = training.model().compilation.origin;
   std::string network = recipe.network;
   for (const auto& [name, value] : command.network.set) network += " --set " + name + "=" + value;
-  output.note(fmt::format("{}: {} parameters, {} kernels compiled in {:.1f} s\n", network, commas(training.parameters()),
-                          training.model().compilation.plan.kernels.bodies.size(), seconds.total()));
+  output.note(fmt::format("{}: {} parameters, {} kernels in {:.1f} s ({})\n", network, commas(training.parameters()),
+                          training.model().compilation.plan.kernels.bodies.size(), seconds.total(), to_string(origin)));
+  report_warnings(origin, environment);
   training.load_data();
   output.note(fmt::format("{}: {} training samples, {} test samples\n", recipe.dataset.name,
                           commas(training.train_data()->count()),

@@ -38,6 +38,8 @@ struct DeviceOptions {
   std::string device = "cpu";
   std::string precision = "f32";
   int threads = 0;
+  bool cache = true;
+  std::string cache_dir;  // empty: the default
 };
 
 struct CheckCommand {
@@ -122,8 +124,15 @@ struct InspectCommand {
   std::string path;
 };
 
+struct CacheCommand {
+  std::string action = "stats";  // path, stats, list, clear, verify, prune
+  std::string cache_dir;
+  std::string max_size;          // of prune; empty: the limit that always holds
+};
+
 using Command = std::variant<CheckCommand, TrainCommand, EvalCommand, PredictCommand, BenchCommand, EmitCommand,
-                             ExplainCommand, GraphCommand, OpsCommand, DevicesCommand, InspectCommand>;
+                             ExplainCommand, GraphCommand, OpsCommand, DevicesCommand, InspectCommand,
+                             CacheCommand>;
 
 struct CommandLine {
   OutputOptions output;

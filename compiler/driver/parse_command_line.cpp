@@ -53,11 +53,17 @@ struct Binder {
     sub->add_option("network", options.reference, what)->required();
     set(sub, options.set);
   }
-  static void device(CLI::App* sub, DeviceOptions& options, bool threads = true) {
+  static void device(CLI::App* sub, DeviceOptions& options, bool runs = true) {
     sub->add_option("--device", options.device, "cpu")->capture_default_str();
     sub->add_option("--precision", options.precision, "f32")->capture_default_str();
-    if (threads)
-      sub->add_option("--threads", options.threads, "0: one per processor")->check(CLI::Range(0, 1024))->capture_default_str();
+    if (!runs) return;
+    sub->add_option("--threads", options.threads, "0: one per processor")->check(CLI::Range(0, 1024))->capture_default_str();
+    cache_dir(sub, options.cache_dir);
+    sub->add_flag("!--no-cache", options.cache, "Neither look for compiled kernels nor keep them");
+  }
+  static void cache_dir(CLI::App* sub, std::string& folder) {
+    sub->add_option("--cache-dir", folder, "Where compiled kernels are kept; default NETC_CACHE_DIR, else ~/.cache/netc")
+        ->type_name("DIR");
   }
   static void data(CLI::App* sub, std::map<std::string, std::string>& values) {
     pairs(sub, "--data", values, "ROLE=PATH", "Where a data set lies: --data train=PATH");
@@ -210,6 +216,17 @@ void bind_reading_commands(Binder& bind) {
                                              "  netc inspect runs/mnist/best.safetensors\n"
                                              "  netc inspect train-images-idx3-ubyte.gz\n");
     sub->add_option("file", o->path, "safetensors, .npy, IDX")->required();
+  }
+  {
+    auto [sub, o] = bind.add<CacheCommand>("cache", "Shows or empties the cache of compiled kernels.",
+                                           "  netc cache                                   how full it is\n"
+                                           "  netc cache list\n"
+                                           "  netc cache prune --max-size 256MiB\n");
+    sub->add_option("action", o->action, "path, stats, list, clear, verify or prune")
+        ->check(CLI::IsMember({"path", "stats", "list", "clear", "verify", "prune"}))
+        ->capture_default_str();
+    sub->add_option("--max-size", o->max_size, "Of prune: 512MiB, 2G; default NETC_CACHE_SIZE, else 1 GiB")->type_name("SIZE");
+    Binder::cache_dir(sub, o->cache_dir);
   }
 }
 

@@ -2,7 +2,7 @@
 //
 //   E00xx syntax    E01xx names, arguments   E02xx shapes    E03xx values, types, units
 //   E05xx training  E06xx weights            E07xx data      E08xx limits
-//   E09xx machine, command line  A01xx advice
+//   E09xx machine, command line  A01xx, A09xx advice
 //
 // Adding a diagnostic: add its row to the group's table, sorted by code, and a case to
 // tests/errors/cases. A new group: a new file explanations_GROUP.cpp, its function declared here

@@ -5,6 +5,12 @@ namespace netc {
 
 std::span<const Explanation> run_explanations() {
   static constexpr Explanation kPages[] = {
+      {"A0901", "the cache of compiled kernels does not help",
+       "Compiled kernels are kept in a folder, by default ~/.cache/netc, and found again by what they were compiled\n"
+       "from. The message says why that does not work: the folder belongs to somebody else or may be written by\n"
+       "others, the disk is full, an entry is damaged. Nothing is lost but time: kernels are compiled instead.\n"
+       "`netc cache` looks after the folder, `--cache-dir DIR` names another one, `--no-cache` does without.\n",
+       "", ""},
       {"E0901", "an unknown processor", "Code is generated for this machine, or for a processor that LLVM knows by this name.\n",
        "", ""},
       {"E0902", "generated code cannot be loaded",
@@ -32,6 +38,10 @@ std::span<const Explanation> run_explanations() {
        "netc ops conv2d\n", "netc ops convolution\n"},
       {"E0925", "the plan needs too much memory",
        "The host set `Options::max_bytes`, and weights and one session's memory together exceed it.\n", "", ""},
+      {"E0926", "no cache of compiled kernels",
+       "The folder of compiled kernels must be the user's own and not writable by others, because it holds machine\n"
+       "code. `--cache-dir none` and `NETC_CACHE_DIR=none` turn the cache off.\n",
+       "netc cache --cache-dir /tmp\n", "netc cache --cache-dir ~/.cache/netc\n"},
       {"E0999", "a bug of netc",
        "An invariant of the compiler does not hold. The program may be right; please report it with the command\n"
        "and the .net file.\n",

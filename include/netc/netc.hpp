@@ -125,6 +125,10 @@ struct Options {
   std::map<std::string, std::string> set;   // compile-time parameters: {"classes", "10"}
   int64_t steps_per_epoch = 0;              // of Trainer::step, for the schedule; 0: the recipe's data set says it
   std::map<std::string, std::string> data;  // a Trainer's data paths: {"train", "/data/train"}
+  // Where compiled kernels are kept from one process to the next, so that compiling takes milliseconds. Empty:
+  // NETC_CACHE_DIR, else XDG_CACHE_HOME/netc, else ~/.cache/netc; "none": nowhere. A folder that cannot be used costs
+  // time and is no error.
+  std::string cache_dir;
 };
 
 // An input or output of a network; `shape` is one sample's, without the batch.

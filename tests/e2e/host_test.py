@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Installs netc, builds tests/host outside the tree against it (by CMake and by pkg-config), and runs it."""
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -11,7 +12,8 @@ BUILD = Path(os.environ["NETC_BUILD"])
 
 class Host(Case):
     def call(self, *command, **env):
-        done = subprocess.run([str(c) for c in command], capture_output=True, text=True, env={**os.environ, **env}, cwd=self.folder)
+        done = subprocess.run([str(c) for c in command], capture_output=True, text=True, cwd=self.folder,
+                              env={**os.environ, "NETC_CACHE_DIR": str(self.folder / "cache"), **env})
         self.assertEqual(done.returncode, 0, f"{command}\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
@@ -30,6 +32,11 @@ class Host(Case):
                   "-DCMAKE_BUILD_TYPE=Release")
         self.call("cmake", "--build", self.folder / "build")
         self.assertEqual(self.call(self.folder / "build" / "host", self.folder), "host: all calls behave\n")
+        # The library and the command share what they compile: one code generator, one cache.
+        self.call(self.prefix / "bin" / "netc", "train", "tiny.net", "--cache-dir", "kernels")
+        compilers = {e["compiler"] for e in json.loads(self.call(self.prefix / "bin" / "netc", "cache", "list", "--json",
+                                                                 "--cache-dir", "kernels"))}
+        self.assertEqual(len(compilers), 1)
 
     def test_training_example(self):
         example = SOURCE / "examples" / "host_training"

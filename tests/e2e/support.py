@@ -103,7 +103,8 @@ class Case(unittest.TestCase):
 
     def netc(self, *args, code=0, timeout=300, env=None):
         done = subprocess.run([NETC, *map(str, args)], cwd=self.folder, capture_output=True, text=True, timeout=timeout,
-                              stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+                              stdin=subprocess.DEVNULL,
+                              env={**os.environ, "NETC_CACHE_DIR": str(self.folder / "cache"), **(env or {})})
         self.assertEqual(done.returncode, code, f"netc {' '.join(map(str, args))}\n{done.stdout}\n{done.stderr}")
         return done
 

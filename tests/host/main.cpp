@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
@@ -66,8 +67,15 @@ int main(int argc, char** argv) {
   // Training on the host's own batches, then on the recipe's data, then from a saved state.
   netc::Options options;
   options.threads = 2;
+  options.cache_dir = folder + "/kernels";
   auto trainer = netc::Trainer::from_recipe(file, options);
   require(bool(trainer), "a trainer", trainer.error().text());
+  require(std::filesystem::is_directory(options.cache_dir), "compiled kernels are kept where Options::cache_dir says");
+  netc::Options without = options;
+  without.cache_dir = "none";
+  require(bool(netc::Trainer::from_recipe(file, without)), "a trainer without a cache");
+  without.cache_dir = file + "/no/folder";
+  require(bool(netc::Trainer::from_recipe(file, without)), "a cache that cannot be used is no error");
   const int batch = static_cast<int>(trainer->batch_size());
   std::vector<uint8_t> images(static_cast<size_t>(batch) * 64);
   std::vector<int64_t> labels(static_cast<size_t>(batch));

@@ -2,6 +2,7 @@
 // may run at the same time.
 #include "compiler/backend/cpu/cpu_backend.h"
 
+#include <llvm/Config/llvm-config.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/MC/MCSubtargetInfo.h>
@@ -22,6 +23,9 @@
 #include "compiler/lower/gemm_plan.h"
 
 namespace netc {
+
+extern const char* const kCodeGeneratorHash;  // generated, see cmake/hash_code_generator.cmake
+
 namespace {
 
 constexpr const char* kTriple = "x86_64-unknown-linux-gnu";
@@ -123,15 +127,13 @@ std::vector<std::byte> compile_object(std::span<const NamedKernel> kernels, cons
   return {bytes, bytes + object.size()};
 }
 
-std::vector<std::vector<std::byte>> compile_kernels(const std::vector<NamedKernel>& kernels, const Target& target,
-                                                    int threads) {
-  std::vector<std::vector<std::byte>> objects(kernels.size());
+void compile_kernels(const std::vector<NamedKernel>& kernels, const Target& target, int threads, const TakeObject& take) {
   std::vector<std::exception_ptr> failures(kernels.size());
   std::atomic<size_t> next{0};
   auto work = [&] {
     for (size_t i = next++; i < kernels.size(); i = next++) {
       try {
-        objects[i] = compile_object({&kernels[i], 1}, target);
+        take(i, compile_object({&kernels[i], 1}, target));
       } catch (...) {
         failures[i] = std::current_exception();
       }
@@ -144,8 +146,17 @@ std::vector<std::vector<std::byte>> compile_kernels(const std::vector<NamedKerne
   for (std::thread& helper : helpers) helper.join();
   for (const std::exception_ptr& failure : failures)
     if (failure) std::rethrow_exception(failure);
+}
+
+std::vector<std::vector<std::byte>> compile_kernels(const std::vector<NamedKernel>& kernels, const Target& target,
+                                                    int threads) {
+  std::vector<std::vector<std::byte>> objects(kernels.size());
+  compile_kernels(kernels, target, threads,
+                  [&](size_t kernel, std::vector<std::byte> object) { objects[kernel] = std::move(object); });
   return objects;
 }
+
+std::string code_generator_id() { return std::string(kCodeGeneratorHash) + " LLVM " LLVM_VERSION_STRING; }
 
 int64_t scratch_bytes(const KernelBody& body, const Target& target) {
   if (!body.contraction) return 0;

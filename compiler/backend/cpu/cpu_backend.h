@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,9 +36,17 @@ std::string emit_asm_text(const KernelBody& body, const std::string& symbol, con
 // One relocatable ELF object with a KernelFunction (compiler/base/program.h) per kernel. Thread-safe.
 std::vector<std::byte> compile_object(std::span<const NamedKernel> kernels, const Target& target);
 
-// Every kernel in an object of its own, in the given order, on `threads` threads.
+// Every kernel in an object of its own, on `threads` threads. `take(i, object)` gets kernels[i]'s object as soon as
+// it is there, on the thread that compiled it. What the first failing kernel throws is thrown after all are done.
+using TakeObject = std::function<void(size_t kernel, std::vector<std::byte> object)>;
+void compile_kernels(const std::vector<NamedKernel>& kernels, const Target& target, int threads, const TakeObject& take);
+// The same, as a list in the given order.
 std::vector<std::vector<std::byte>> compile_kernels(const std::vector<NamedKernel>& kernels, const Target& target,
                                                     int threads);
+
+// Names what turns a body into machine code: a hash of its sources and of LLVM, and LLVM's version. With another
+// name, the same kernel may become other code.
+std::string code_generator_id();
 
 // Bytes of KernelArgs::scratch that the kernel needs.
 int64_t scratch_bytes(const KernelBody& body, const Target& target);
