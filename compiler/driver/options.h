@@ -90,6 +90,7 @@ struct BenchCommand {
   int64_t batch = 1;
   bool train = false;
   bool profile = false;
+  bool on_demand = false;  // a measurement for each line of the standard input
   double seconds = 3;
 };
 

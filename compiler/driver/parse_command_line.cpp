@@ -154,13 +154,15 @@ void bind_running_commands(Binder& bind) {
   {
     auto [sub, o] = bind.add<BenchCommand>("bench", "Measures the time of a step.",
                                            "  netc bench std.resnet:resnet18 --batch 8 --threads 2\n"
-                                           "  netc bench std.resnet:resnet50 --batch 8 --train --json\n");
+                                           "  netc bench std.resnet:resnet50 --batch 8 --train --json\n"
+                                           "  echo 0.5 | netc bench net.net --on-demand     for scripts that alternate\n");
     Binder::network(sub, o->network);
     Binder::device(sub, o->device);
     sub->add_option("--batch", o->batch, "Images a step")->check(batch_range())->capture_default_str();
     sub->add_flag("--train", o->train, "A training step: forward, backward and update");
     sub->add_flag("--profile", o->profile, "Time of each kernel");
     sub->add_option("--seconds", o->seconds, "How long to measure")->check(CLI::Range(0.0, 3600.0))->capture_default_str();
+    sub->add_flag("--on-demand", o->on_demand, "Measure for each line of the standard input, a number of seconds; JSON lines");
   }
 }
 

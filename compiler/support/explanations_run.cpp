@@ -42,6 +42,9 @@ std::span<const Explanation> run_explanations() {
        "The folder of compiled kernels must be the user's own and not writable by others, because it holds machine\n"
        "code. `--cache-dir none` and `NETC_CACHE_DIR=none` turn the cache off.\n",
        "netc cache --cache-dir /tmp\n", "netc cache --cache-dir ~/.cache/netc\n"},
+      {"E0927", "no number of seconds",
+       "`netc bench --on-demand` reads its standard input. Each line says for how many seconds to measure.\n",
+       "echo soon | netc bench mnist.net --on-demand\n", "echo 0.5 | netc bench mnist.net --on-demand\n"},
       {"E0999", "a bug of netc",
        "An invariant of the compiler does not hold. The program may be right; please report it with the command\n"
        "and the .net file.\n",

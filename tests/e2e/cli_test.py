@@ -142,6 +142,11 @@ class CommandLine(Case):
             report = self.json("bench", "tiny.net", "--batch", 8, "--threads", 2, "--seconds", 0.1, *extra)
             for key in ("ms_min", "ms_median", "images_per_second", "gflops_per_second", "compile_seconds"):
                 self.assertGreater(report[key], 0, key)
+            self.assertGreater(report["peak_bytes"], report["arena_bytes"])
+        report = self.json("bench", "tiny.net", "--seconds", 0, "--profile")
+        self.assertEqual(len(report["profile"]), report["launches"])
+        for launch in report["profile"]:
+            self.assertLessEqual(launch["ns_min"], launch["ns_mean"])
 
 
 if __name__ == "__main__":
