@@ -244,7 +244,7 @@ std::vector<int> merge_axes(const KernelBody& body, IndexAnalysis& analysis, con
     if (extents[o] == 1) continue;
     const bool same_kind = inner >= 0 && (outer < body.nest.parallel) == (inner < body.nest.parallel);
     const bool whole = same_kind && (inner >= body.nest.parallel || block[i] == extents[i]);
-    const bool kept = !body.partials.empty() && (body.partials[0].kept == outer || body.partials[0].kept == inner);
+    const bool kept = is_kept(body, outer) || is_kept(body, inner);
     if (whole && !kept && std::all_of(forms.begin(), forms.end(), [&](const LinearForm& form) {
           return form.coefficient(outer) == form.coefficient(inner) * extents[i];
         }))

@@ -1,6 +1,7 @@
 // Verification, printing and identity of kernel bodies.
 #include "compiler/lower/kernel.h"
 
+#include <algorithm>
 #include <bit>
 #include <set>
 
@@ -19,6 +20,10 @@ void verify_operand(const KernelOperand& operand) {
   NETC_CHECK(operand.shape.size() == operand.strides.size(), operand.name + ": a stride per dimension");
   for (int64_t extent : operand.shape) NETC_CHECK(extent > 0, operand.name + ": extents are positive");
   for (int64_t stride : operand.strides) NETC_CHECK(stride >= 0, operand.name + ": strides are not negative");
+  const Halo& halo = operand.halo;
+  if (halo.dimension < 0) return;
+  NETC_CHECK(operand.written && halo.dimension < static_cast<int>(operand.shape.size()) && halo.before >= 0 && halo.after >= 0,
+             operand.name + ": a halo belongs to a dimension that is written");
 }
 
 // Loads name operands, with an index per dimension; `reduced` names an existing result.
@@ -40,10 +45,15 @@ void verify_expressions(const KernelBody& body, const std::vector<ExprId>& roots
   });
 }
 
+std::string halo_text(const Halo& halo) {
+  if (halo.dimension < 0) return "";
+  return " halo d" + std::to_string(halo.dimension) + " -" + std::to_string(halo.before) + " +" + std::to_string(halo.after);
+}
+
 std::string operand_line(const KernelOperand& o, size_t position, bool with_name) {
   return "in" + std::to_string(position) + ": " + (with_name ? o.name + " " : "") + (o.written ? "out " : "") +
          (o.space == Space::state ? "state " : "arena ") + std::string(name_of(o.dtype)) + "[" + join(o.shape) +
-         "] strides [" + join(o.strides) + "]\n";
+         "] strides [" + join(o.strides) + "]" + halo_text(o.halo) + "\n";
 }
 
 // Every reachable node on a line of its own, renumbered: linear in the size of the Dag, where an
@@ -69,6 +79,12 @@ class NodeTable {
   ExprId next_ = 0;
   std::string text_;
 };
+
+std::string kept_text(const std::vector<int>& kept) {
+  std::string text;
+  for (int axis : kept) text += ", a" + std::to_string(axis);
+  return text;
+}
 
 const char* name_of(ReduceKind kind) {
   switch (kind) {
@@ -96,7 +112,7 @@ std::string structure(const KernelBody& body, bool with_names, const TextOf& tex
             text_of(nest.reductions[i].body) + "\n";
   for (const Store& s : nest.stores) text += "in" + std::to_string(s.output) + " = " + text_of(s.value) + "\n";
   for (const PartialSum& p : body.partials)
-    text += "in" + std::to_string(p.output) + "[task, a" + std::to_string(p.kept) + "] = sum " + text_of(p.body) + "\n";
+    text += "in" + std::to_string(p.output) + "[task" + kept_text(p.kept) + "] = sum " + text_of(p.body) + "\n";
   return text;
 }
 
@@ -129,11 +145,15 @@ void verify(const KernelBody& body) {
   }
   for (const PartialSum& p : body.partials) {
     check_written(p.output);
-    NETC_CHECK(p.kept >= 0 && p.kept < nest.parallel, "the kept axis is parallel");
-    NETC_CHECK(p.kept == body.partials.front().kept, "all partial sums keep one axis");
+    NETC_CHECK(!p.kept.empty() && std::is_sorted(p.kept.begin(), p.kept.end()), "kept axes are in order");
+    NETC_CHECK(p.kept == body.partials.front().kept, "all partial sums keep the same axes");
+    int64_t columns = 1;
+    for (int axis : p.kept) {
+      NETC_CHECK(axis >= 0 && axis < nest.parallel, "kept axes are parallel");
+      columns *= nest.extents[static_cast<size_t>(axis)];
+    }
     const KernelOperand& o = body.operands[static_cast<size_t>(p.output)];
-    NETC_CHECK(o.dtype == DType::f32 && o.shape.size() == 2 && o.shape[1] == nest.extents[static_cast<size_t>(p.kept)],
-               "partial sums are f32 [rows, kept]");
+    NETC_CHECK(o.dtype == DType::f32 && o.shape.size() == 2 && o.shape[1] == columns, "partial sums are f32 [rows, kept]");
   }
   if (body.contraction) {
     const ContractionStage& stage = *body.contraction;
@@ -150,6 +170,33 @@ void verify(const KernelBody& body) {
     check_input(stage.lhs, c.first_input());
     check_input(stage.rhs, c.second_input());
   }
+}
+
+std::vector<HaloMargin> halo_margins(const KernelOperand& operand) {
+  std::vector<HaloMargin> margins;
+  if (operand.halo.dimension < 0) return margins;
+  const auto d = static_cast<size_t>(operand.halo.dimension);
+  auto add = [&](int64_t columns, int64_t first, int64_t at) {
+    if (columns == 0) return;
+    HaloMargin margin{operand.shape, first * operand.strides[d], at};
+    margin.shape[d] = columns;
+    margins.push_back(std::move(margin));
+  };
+  add(operand.halo.before, -operand.halo.before, 0);
+  add(operand.halo.after, operand.shape[d], operand.shape[d] - 1);
+  return margins;
+}
+
+int64_t TaskGrid::partial_rows(const std::vector<int>& kept) const {
+  int64_t rows = tasks();
+  for (int axis : kept) rows /= blocks[static_cast<size_t>(axis)];
+  return rows;
+}
+
+bool is_kept(const KernelBody& body, int axis) {
+  if (body.partials.empty()) return false;
+  const std::vector<int>& kept = body.partials.front().kept;
+  return std::find(kept.begin(), kept.end(), axis) != kept.end();
 }
 
 std::string to_string(const KernelBody& body) {

@@ -25,6 +25,15 @@
 
 namespace netc {
 
+// Columns of zeros on both sides of one dimension of a written operand: where a later kernel reads beyond the
+// edges instead of checking for them. Shape, strides and view are those of what lies between. The task that stores at
+// index 0 writes the positions -before..-1, the one that stores at the last index the `after` behind it.
+struct Halo {
+  int dimension = -1;  // -1: none
+  int64_t before = 0, after = 0;
+  bool operator==(const Halo&) const = default;
+};
+
 struct KernelOperand {
   std::string name;  // for dumps
   DType dtype = DType::f32;
@@ -32,19 +41,29 @@ struct KernelOperand {
   Shape strides;     // in elements; row-major within a buffer that may be larger than the operand
   Space space = Space::arena;
   bool written = false;
+  Halo halo{};  // of a written one
   bool operator==(const KernelOperand&) const = default;
 };
+
+// A part of a halo: `shape` positions from element `offset` on (relative to the operand's first, perhaps negative),
+// with the operand's strides. They belong to the task that stores at index `at` of the halo's dimension.
+struct HaloMargin {
+  Shape shape;
+  int64_t offset = 0, at = 0;
+};
+std::vector<HaloMargin> halo_margins(const KernelOperand& operand);
 
 struct ContractionStage {
   Contraction contraction;
   int lhs = 0, rhs = 1;  // operands for contraction.first_input() and second_input()
 };
 
-// Per task, the sum of `body` over the task's share of all parallel axes except `kept`, written to row
-// `task_row` of operand `output` ([rows, extent of kept]). A later kernel adds the rows in order: how batch norm's
-// statistics are taken in the epilogue of a convolution with the same bits at any number of threads.
+// Per task, the sum of `body` over the task's share of all parallel axes except the kept ones, written to row
+// `task_row` of operand `output` ([rows, product of the kept extents], the kept axes row-major). A later kernel adds
+// the rows in order: how batch norm's statistics are taken in the epilogue of a convolution with the same bits at any
+// number of threads.
 struct PartialSum {
-  int kept = 1;            // the parallel axis that stays (channels)
+  std::vector<int> kept;   // the parallel axes that stay, ascending: channels, or blocks of channels and channels in a block
   ExprId body = kNoExpr;   // over parallel axes and reduced()
   int output = 0;
 };
@@ -61,14 +80,17 @@ struct TaskGrid {
   Shape block;      // extent of a task's block per parallel axis (the last block of an axis may be smaller)
   Shape blocks;     // number of blocks per axis; their product is the number of tasks, row-major
   int64_t tasks() const { return element_count(blocks); }
-  // Rows of a PartialSum's output: blocks over all axes but `kept`.
-  int64_t partial_rows(int kept) const { return tasks() / blocks[static_cast<size_t>(kept)]; }
+  // Rows of a PartialSum's output: blocks over all axes but the kept ones.
+  int64_t partial_rows(const std::vector<int>& kept) const;
 };
 TaskGrid task_grid(const KernelBody& body, const Target& target);
 
 // THROWS InternalError with the first broken invariant.
 void verify(const KernelBody& body);
 std::string to_string(const KernelBody& body);
+
+// Whether the body's partial sums, which all keep the same axes, keep this one.
+bool is_kept(const KernelBody& body, int axis);
 
 // Equal texts mean equal kernels: names are left out, so that identical layers share code.
 std::string identity(const KernelBody& body);

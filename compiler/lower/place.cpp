@@ -189,9 +189,9 @@ class Placer {
   }
 
   void add_partial(ScheduledKernel& kernel, const FusedPartial& partial) {
-    int64_t rows = task_grid(kernel.body, target_).partial_rows(partial.kept);
+    int64_t rows = task_grid(kernel.body, target_).partial_rows({partial.kept});
     PartialBuffer p{new_buffer("partial sums", rows * partial.columns * size_of(DType::f32)), {rows, partial.columns}};
-    kernel.body.partials.push_back({partial.kept, partial.body, static_cast<int>(kernel.operands.size())});
+    kernel.body.partials.push_back({{partial.kept}, partial.body, static_cast<int>(kernel.operands.size())});
     add_operand(kernel, "partial sums", DType::f32, p.shape, row_major_strides(p.shape), {p.buffer, 0}, true);
     partials_[partial.value] = std::move(p);
   }

@@ -125,10 +125,10 @@ TEST_P(Contractions, EpilogueIntoASliceWithPartialSums) {
   value = dag.max(value, dag.real(0));
   body.nest.stores = {{2, value}};
   const TaskGrid grid = task_grid(body, target);
-  const TensorType rows{DType::f32, {grid.partial_rows(1), 20}};
+  const TensorType rows{DType::f32, {grid.partial_rows({1}), 20}};
   body.operands.push_back(dense_operand("sums", rows, true));
   body.operands.push_back(dense_operand("squares", rows, true));
-  body.partials = {{1, value, 5}, {1, dag.mul(value, value), 6}};
+  body.partials = {{{1}, value, 5}, {{1}, dag.mul(value, value), 6}};
 
   std::mt19937 random(5);
   const HostTensor x = random_tensor(d.inputs[0], -1, 1, random), w = random_tensor(d.inputs[1], -1, 1, random),

@@ -62,16 +62,27 @@ int64_t span_of(const KernelOperand& o) {
 
 // Calls visit(row-major element number, element offset in the buffer).
 template <class Visit>
-void for_each_element(const KernelOperand& o, const Visit& visit) {
-  const int64_t count = element_count(o.shape);
+void for_each_element(const Shape& shape, const Shape& strides, const Visit& visit) {
+  const int64_t count = element_count(shape);
   for (int64_t i = 0; i < count; ++i) {
     int64_t rest = i, offset = 0;
-    for (size_t d = o.shape.size(); d-- > 0;) {
-      offset += rest % o.shape[d] * o.strides[d];
-      rest /= o.shape[d];
+    for (size_t d = shape.size(); d-- > 0;) {
+      offset += rest % shape[d] * strides[d];
+      rest /= shape[d];
     }
     visit(i, offset);
   }
+}
+template <class Visit>
+void for_each_element(const KernelOperand& o, const Visit& visit) {
+  for_each_element(o.shape, o.strides, visit);
+}
+
+// Elements that a halo adds before the operand's first and behind its last.
+std::pair<int64_t, int64_t> halo_span(const KernelOperand& o) {
+  if (o.halo.dimension < 0) return {0, 0};
+  const int64_t stride = o.strides[static_cast<size_t>(o.halo.dimension)];
+  return {o.halo.before * stride, o.halo.after * stride};
 }
 
 // As the runtime does: subnormals are zero.
@@ -98,8 +109,10 @@ Memory allocate(const KernelBody& body, int64_t scratch, const std::vector<int>&
       memory.offsets.push_back(memory.offsets[static_cast<size_t>(alias[i])]);
       continue;
     }
-    memory.offsets.push_back(size);
-    size += ceil_div(span_of(body.operands[i]) * size_of(body.operands[i].dtype), 64) * 64 + kGuardBytes;
+    const int64_t element = size_of(body.operands[i].dtype);
+    const auto [before, after] = halo_span(body.operands[i]);
+    memory.offsets.push_back(size + ceil_div(before * element, 64) * 64);
+    size = memory.offsets.back() + ceil_div((span_of(body.operands[i]) + after) * element, 64) * 64 + kGuardBytes;
   }
   memory.arena.assign(static_cast<size_t>(size + 64), std::byte{0xff});  // NaN in every floating format
   memory.scratch.assign(static_cast<size_t>(scratch + 64 + kGuardBytes), std::byte{0xff});
@@ -181,6 +194,15 @@ std::vector<HostTensor> CompiledKernel::run(const std::vector<const HostTensor*>
       std::copy_n(before.begin() + position, size_of(o.dtype), unwritten.begin() + position);
     });
   }
+  for (size_t i = 0; i < body_.operands.size(); ++i)
+    for (const HaloMargin& margin : halo_margins(body_.operands[i]))
+      for_each_element(margin.shape, body_.operands[i].strides, [&](int64_t, int64_t offset) {
+        std::byte* at = address(i, margin.offset + offset);
+        const int64_t size = size_of(body_.operands[i].dtype);
+        EXPECT_TRUE(std::all_of(at, at + size, [](std::byte b) { return b == std::byte{0}; })) << "a halo is not zero";
+        const ptrdiff_t position = at - memory.arena.data();
+        std::copy_n(before.begin() + position, size, unwritten.begin() + position);
+      });
   EXPECT_TRUE(unwritten == before) << "a byte outside of the written operands changed";
   for (size_t k = memory.scratch.size() - static_cast<size_t>(kGuardBytes) + 64; k < memory.scratch.size(); ++k)
     EXPECT_EQ(memory.scratch[k], std::byte{0xff}) << "the kernel wrote behind its scratch memory";

@@ -161,11 +161,12 @@ TEST_P(Nests, RandomNestsMatchTheInterpreter) {
   }
 }
 
-// Sums over everything but the kept axis, whichever axis that is, with blocks that end unevenly.
+// Sums over everything but the kept axes, whichever axes those are, with blocks that end unevenly.
 TEST_P(Nests, PartialSumsOfAMap) {
   const Target target = target_named(GetParam());
-  for (Shape extents : {Shape{7, 5, 9, 11}, {300, 33}, {64, 37, 31, 3}, {1, 3, 200, 150}})
-    for (int kept : {0, 1}) {
+  for (Shape extents : {Shape{7, 5, 9, 11}, {300, 33}, {64, 37, 31, 3}, {1, 3, 200, 150}, {3, 4, 20, 31, 16}})
+    for (const std::vector<int>& kept : {std::vector<int>{0}, {1}, {0, 1}, {1, static_cast<int>(extents.size()) - 1}}) {
+      if (kept.size() == 2 && (kept[0] == kept[1] || extents.size() == 2)) continue;
       KernelBody body;
       body.nest.extents = extents;
       body.nest.parallel = static_cast<int>(extents.size());
@@ -175,21 +176,54 @@ TEST_P(Nests, PartialSumsOfAMap) {
       const ExprId x = d.load(0, axes), y = d.mul(x, d.real(0.5));
       body.operands = {dense_operand("x", {DType::f32, extents}, false), dense_operand("y", {DType::f32, extents}, true)};
       body.nest.stores = {{1, y}};
-      const int64_t channels = extents[static_cast<size_t>(kept)];
+      int64_t channels = 1;
+      for (int axis : kept) channels *= extents[static_cast<size_t>(axis)];
       body.operands.push_back(dense_operand("sums", {DType::f32, {task_grid(body, target).partial_rows(kept), channels}}, true));
       body.partials = {{kept, d.add(y, d.real(1)), 2}};
       std::mt19937 random(1);
       const HostTensor input = random_tensor({DType::f32, extents}, -1, 1, random);
       HostTensor expected{{channels}, std::vector<double>(static_cast<size_t>(channels), 0.0)}, total = expected;
-      const int64_t inner = row_major_strides(extents)[static_cast<size_t>(kept)];
-      for (size_t i = 0; i < input.data.size(); ++i)
-        expected.data[static_cast<size_t>(static_cast<int64_t>(i) / inner % channels)] += input.data[i] * 0.5 + 1;
+      const Shape strides = row_major_strides(extents);
+      for (size_t i = 0; i < input.data.size(); ++i) {
+        int64_t channel = 0;
+        for (int axis : kept) {
+          const int64_t extent = extents[static_cast<size_t>(axis)];
+          channel = channel * extent + static_cast<int64_t>(i) / strides[static_cast<size_t>(axis)] % extent;
+        }
+        expected.data[static_cast<size_t>(channel)] += input.data[i] * 0.5 + 1;
+      }
       const CompiledKernel kernel(body, target);
       const std::vector<HostTensor> got = kernel.run({&input, nullptr, nullptr});
       for (size_t i = 0; i < got[2].data.size(); ++i) total.data[i % static_cast<size_t>(channels)] += got[2].data[i];
       expect_close(expected, total, DType::f32, body.nest.parallel_count() / channels, to_string(extents));
       EXPECT_EQ(got[2].data, kernel.run({&input, nullptr, nullptr}, {}, Split::reversed_singles)[2].data);
     }
+}
+
+// Zero columns around each row of a result, in tasks of rows and of parts of rows; the harness looks at them.
+TEST_P(Nests, WritesHalos) {
+  const Target target = target_named(GetParam());
+  for (const Shape& extents : {Shape{2, 3, 5, 7, 16}, {1, 1, 2, 9000, 16}, {2, 3, 40, 50}, {4, 20000}}) {
+    KernelBody body;
+    body.nest.extents = extents;
+    body.nest.parallel = static_cast<int>(extents.size());
+    std::vector<ExprId> axes;
+    for (int a = 0; a < body.nest.parallel; ++a) axes.push_back(body.nest.dag.axis(a));
+    body.operands = {dense_operand("x", {DType::f32, extents}, false), dense_operand("y", {DType::f32, extents}, true)};
+    const size_t columns = extents.size() == 5 ? 3 : extents.size() - 1;
+    Shape padded = extents;
+    padded[columns] += 3;
+    body.operands[1].strides = row_major_strides(padded);
+    body.operands[1].halo = {static_cast<int>(columns), 1, 2};
+    body.nest.stores = {{1, body.nest.dag.add(body.nest.dag.load(0, axes), body.nest.dag.real(1))}};
+    std::mt19937 random(3);
+    HostTensor x = random_tensor({DType::f32, extents}, -1, 1, random);
+    const CompiledKernel kernel(body, target);
+    for (Split split : {Split::whole, Split::reversed_singles}) {
+      const HostTensor y = kernel.run({&x, nullptr}, {}, split)[1];
+      for (size_t i = 0; i < x.data.size(); ++i) ASSERT_EQ(y.data[i], static_cast<double>(static_cast<float>(x.data[i]) + 1.0f));
+    }
+  }
 }
 
 // y may lie where x lies, when every element is read before it is written.

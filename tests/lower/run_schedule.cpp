@@ -120,17 +120,18 @@ class Runner {
   // A partial sum, given its body's value at every parallel index: one row for each block of the task grid.
   void add_rows(const ScheduledKernel& kernel, const PartialSum& partial, const HostTensor& values) {
     TaskGrid grid = task_grid(kernel.body, Target{});
-    auto kept = static_cast<size_t>(partial.kept);
     const KernelOperand& operand = kernel.body.operands[static_cast<size_t>(partial.output)];
     std::vector<double> sums(static_cast<size_t>(element_count(operand.shape)), 0.0);
     for (size_t i = 0; i < values.data.size(); ++i) {
       auto rest = static_cast<int64_t>(i);
       Shape index(values.shape.size());
       for (size_t d = index.size(); d-- > 0; rest /= values.shape[d]) index[d] = rest % values.shape[d];
-      int64_t row = 0;
-      for (size_t d = 0; d < index.size(); ++d)
-        if (d != kept) row = row * grid.blocks[d] + index[d] / grid.block[d];
-      sums[static_cast<size_t>(row * operand.shape[1] + index[kept])] += values.data[i];
+      int64_t row = 0, column = 0;
+      for (size_t d = 0; d < index.size(); ++d) {
+        if (is_kept(kernel.body, static_cast<int>(d))) column = column * values.shape[d] + index[d];
+        else row = row * grid.blocks[d] + index[d] / grid.block[d];
+      }
+      sums[static_cast<size_t>(row * operand.shape[1] + column)] += values.data[i];
     }
     for (size_t i = 0; i < sums.size(); ++i)
       at(kernel.operands[static_cast<size_t>(partial.output)], static_cast<int64_t>(i), operand.dtype) = sums[i];

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "compiler/backend/cpu/gemm_emitter.h"
+#include "compiler/backend/cpu/halo_emitter.h"
 #include "compiler/base/error.h"
 #include "compiler/lower/contraction_nest.h"
 
@@ -54,7 +55,7 @@ TaskBlock decode_task(LaneBuilder& b, const KernelBody& body, const TaskGrid& gr
   if (body.partials.empty()) return block;
   block.partial_row = b.i64(0);
   for (size_t a = 0; a < axes; ++a) {
-    if (static_cast<int>(a) == body.partials[0].kept || grid.blocks[a] == 1) continue;
+    if (is_kept(body, static_cast<int>(a)) || grid.blocks[a] == 1) continue;
     block.partial_row = b.CreateAdd(b.CreateMul(block.partial_row, b.i64(grid.blocks[a])), position[a]);
   }
   return block;
@@ -85,6 +86,7 @@ void emit_kernel(llvm::Module& module, const std::string& symbol, const KernelBo
     const TaskBlock block = decode_task(b, nest, grid, task);
     if (gemm) emit_contraction(b, body, *gemm, grid, block, pointers, scratch, target);
     else emit_nest(b, nest, grid, block, pointers, target);
+    emit_halos(b, body, grid, block, pointers);
     return Carried{};
   });
   b.CreateRetVoid();

@@ -25,21 +25,11 @@ class NestEmitter {
         choice_(choose_vector_axis(body, analysis_, merged_, grid.block, target)),
         expressions_(builder, body, analysis_, pointers, merged_, choice_.axis, choice_.width) {
     for (size_t a = 0; a < grid.block.size(); ++a) block_extents_[a] = grid.block[a];
-    kept_ = body.partials.empty() ? -1 : body.partials[0].kept;
     order_loops();
   }
 
   void emit() {
-    if (kept_ < 0) {
-      loops(0, {});
-    } else if (parallel_.empty() || parallel_[0] != kept_) {
-      sum_partials(0);
-    } else {
-      run(kept_, {}, [&](const Carried&) {
-        sum_partials(1);
-        return Carried{};
-      });
-    }
+    body_.partials.empty() ? static_cast<void>(loops(0, {})) : kept_loops(0);
   }
 
  private:
@@ -47,15 +37,19 @@ class NestEmitter {
   Type* f32() const { return expressions_.lane_type(b_.getFloatTy()); }
   Type* f64() const { return expressions_.lane_type(b_.getDoubleTy()); }
 
-  // Outermost first: the kept axis of partial sums, the others in order, the vector axis last.
+  // Outermost first: the kept axes of partial sums, then the others, each in order with the vector axis last.
   void order_loops() {
-    auto is_loop = [&](int axis) {
-      return nest_.extents[static_cast<size_t>(axis)] > 1 && merged_[static_cast<size_t>(axis)] < 0;
+    auto add = [&](std::vector<int>& loops, bool reduced, bool kept) {
+      auto belongs = [&](int axis) { return (axis >= nest_.parallel) == reduced && is_kept(body_, axis) == kept; };
+      for (int a = 0; a < static_cast<int>(nest_.extents.size()); ++a)
+        if (belongs(a) && a != choice_.axis && nest_.extents[static_cast<size_t>(a)] > 1 && merged_[static_cast<size_t>(a)] < 0)
+          loops.push_back(a);
+      if (choice_.axis >= 0 && belongs(choice_.axis)) loops.push_back(choice_.axis);
     };
-    if (kept_ >= 0 && is_loop(kept_)) parallel_.push_back(kept_);
-    for (int a = 0; a < static_cast<int>(nest_.extents.size()); ++a)
-      if (is_loop(a) && a != choice_.axis && a != kept_) (a < nest_.parallel ? parallel_ : reduced_).push_back(a);
-    if (choice_.axis >= 0 && choice_.axis != kept_) (vector_is_reduced() ? reduced_ : parallel_).push_back(choice_.axis);
+    add(parallel_, false, true);
+    kept_loops_ = parallel_.size();
+    add(parallel_, false, false);
+    add(reduced_, true, false);
   }
 
   // [begin, end) of a loop, with the axes that are merged into it.
@@ -126,6 +120,14 @@ class NestEmitter {
     return totals;
   }
 
+  void kept_loops(size_t depth) {
+    if (depth == kept_loops_) return sum_partials(depth);
+    run(parallel_[depth], {}, [&](const Carried&) {
+      kept_loops(depth + 1);
+      return Carried{};
+    });
+  }
+
   // One channel's (or one vector of channels') partial sums over the rest of the block.
   void sum_partials(size_t depth) {
     const bool rows = depth < parallel_.size();
@@ -134,12 +136,15 @@ class NestEmitter {
     for (size_t i = 0; i < totals.size(); ++i) {
       const KernelOperand& o = body_.operands[static_cast<size_t>(body_.partials[i].output)];
       Value* sum = totals[i];
-      if (choice_.width > 1 && choice_.axis != kept_)
+      if (choice_.width > 1 && !is_kept(body_, choice_.axis))
         sum = vector_is_reduced() ? b_.CreateExtractElement(sum, uint64_t{0})
                                   : b_.reduce_lanes(sum, [&](Value* x, Value* y) { return b_.CreateFAdd(x, y); });
       if (rows) sum = b_.CreateFPTrunc(sum, b_.with_lanes(b_.getFloatTy(), sum->getType()));
       LinearForm column;
-      if (nest_.extents[static_cast<size_t>(kept_)] > 1) column.axes[kept_] = o.strides[1];
+      int64_t stride = o.strides[1];
+      const std::vector<int>& kept = body_.partials[i].kept;
+      for (size_t k = kept.size(); k-- > 0; stride *= nest_.extents[static_cast<size_t>(kept[k])])
+        if (nest_.extents[static_cast<size_t>(kept[k])] > 1) column.axes[kept[k]] = stride;
       Value* row = b_.CreateMul(block_.partial_row, b_.i64(o.strides[0]));
       expressions_.store(body_.partials[i].output, column, sum, row);
     }
@@ -157,7 +162,7 @@ class NestEmitter {
     Carried sums;
     for (size_t i = 0; i < carried.size(); ++i) {
       Value* x = expressions_.lanes(body_.partials[i].body);
-      if (expressions_.mask() && choice_.axis != kept_)
+      if (expressions_.mask() && !is_kept(body_, choice_.axis))
         x = b_.CreateSelect(expressions_.mask(), x, b_.real(x->getType(), 0));
       sums.push_back(b_.CreateFAdd(carried[i], x));
     }
@@ -312,8 +317,8 @@ class NestEmitter {
   Shape block_extents_;
   VectorChoice choice_;
   Expressions expressions_;
-  int kept_ = -1;
   std::vector<int> parallel_, reduced_;  // loops, outermost first
+  size_t kept_loops_ = 0;                // how many of the parallel ones are over kept axes
 };
 
 }  // namespace
