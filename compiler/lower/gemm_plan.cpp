@@ -83,8 +83,9 @@ int64_t task_count(const GemmPlan& plan) {
 
 // Halves the innermost block of m where V is transposed, which costs less than transposing it more often.
 bool halve_m(GemmPlan& plan) {
-  if (!plan.transpose_v) return false;
-  GemmVariable& v = plan.variables[static_cast<size_t>(plan.last(GemmRole::m))];
+  const int last = plan.last(GemmRole::m);
+  if (!plan.transpose_v || last < 0) return false;
+  GemmVariable& v = plan.variables[static_cast<size_t>(last)];
   const int64_t half = ceil_div(ceil_div(v.block, 2), plan.lanes) * plan.lanes;
   if (half >= v.block || v.extent % half != 0) return false;
   v.block = half;

@@ -79,6 +79,7 @@ struct KernelBody {
 struct TaskGrid {
   Shape block;      // extent of a task's block per parallel axis (the last block of an axis may be smaller)
   Shape blocks;     // number of blocks per axis; their product is the number of tasks, row-major
+  static TaskGrid of(const Shape& extents, Shape block);
   int64_t tasks() const { return element_count(blocks); }
   // Rows of a PartialSum's output: blocks over all axes but the kept ones.
   int64_t partial_rows(const std::vector<int>& kept) const;

@@ -6,6 +6,7 @@
 //   relu over [64, 16, 28, 28], budget 32768 elements: block [2, 16, 28, 28], 32 tasks.
 #include <algorithm>
 
+#include "compiler/lower/direct_plan.h"
 #include "compiler/lower/gemm_plan.h"
 #include "compiler/lower/kernel.h"
 
@@ -15,13 +16,6 @@ namespace {
 // Elements (times reduction steps) of one task: some 10-50 us of element-wise work, but small enough
 // that a kernel of medium size still occupies many threads.
 constexpr int64_t kLargestTask = 65536, kSmallestTask = 4096, kWantedTasks = 32;
-
-TaskGrid grid_of_blocks(const Shape& extents, Shape block) {
-  TaskGrid grid;
-  for (size_t i = 0; i < extents.size(); ++i) grid.blocks.push_back(ceil_div(extents[i], block[i]));
-  grid.block = std::move(block);
-  return grid;
-}
 
 // Whether no reduced load moves along its last dimension with the last parallel axis: channel sums of
 // [N, C, H, W], row sums; but not column sums.
@@ -41,10 +35,19 @@ bool reduction_ignores_last_axis(const LoopNest& nest) {
 
 }  // namespace
 
+TaskGrid TaskGrid::of(const Shape& extents, Shape block) {
+  TaskGrid grid;
+  for (size_t i = 0; i < extents.size(); ++i) grid.blocks.push_back(ceil_div(extents[i], block[i]));
+  grid.block = std::move(block);
+  return grid;
+}
+
 TaskGrid task_grid(const KernelBody& body, const Target& target) {
   const Shape extents = body.nest.parallel_extents();
   if (body.contraction)
-    if (std::optional<GemmPlan> plan = plan_gemm(body, target)) return grid_of_blocks(extents, plan->output_block);
+    if (std::optional<DirectPlan> plan = plan_direct(body, target)) return TaskGrid::of(extents, plan->output_block);
+  if (body.contraction)
+    if (std::optional<GemmPlan> plan = plan_gemm(body, target)) return TaskGrid::of(extents, plan->output_block);
 
   int64_t per_element = body.nest.reduction_count();
   if (body.contraction) per_element = std::max<int64_t>(1, body.contraction->contraction.multiply_adds() /
@@ -71,7 +74,7 @@ TaskGrid task_grid(const KernelBody& body, const Target& target) {
     block[i] = part;
     break;
   }
-  return grid_of_blocks(extents, block);
+  return TaskGrid::of(extents, block);
 }
 
 }  // namespace netc

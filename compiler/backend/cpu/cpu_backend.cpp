@@ -59,7 +59,7 @@ struct Compilation {
     module.setDataLayout(machine->createDataLayout());
     const llvm::MCSubtargetInfo& cpu = *machine->getMCSubtargetInfo();
     CpuFeatures features{target.fma, cpu.checkFeatures("+f16c"), cpu.checkFeatures("+sse4.1")};
-    for (const NamedKernel& k : kernels) emit_kernel(module, k.symbol, *k.body, target, features);
+    for (const NamedKernel& k : kernels) emit_kernel(module, k.symbol, *k.body, target, features, k.tile);
     std::string problem;
     llvm::raw_string_ostream stream(problem);
     NETC_CHECK(!llvm::verifyModule(module, &stream), problem);
@@ -160,6 +160,7 @@ std::string code_generator_id() { return std::string(kCodeGeneratorHash) + " LLV
 
 int64_t scratch_bytes(const KernelBody& body, const Target& target) {
   if (!body.contraction) return 0;
+  if (const std::optional<DirectPlan> plan = plan_direct(body, target)) return plan->scratch_bytes();
   const std::optional<GemmPlan> plan = plan_gemm(body, target);
   return plan ? plan->scratch_bytes() : 0;
 }

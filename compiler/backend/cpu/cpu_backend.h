@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "compiler/base/target.h"
+#include "compiler/lower/direct_plan.h"
 #include "compiler/lower/kernel.h"
 
 namespace netc {
@@ -27,6 +28,7 @@ Target target_named(const std::string& cpu);
 struct NamedKernel {
   std::string symbol;  // unique within a Program
   const KernelBody* body = nullptr;
+  std::optional<DirectTile> tile = std::nullopt;  // for measurements: instead of what the plan would choose
 };
 
 // Readable LLVM IR and assembly of one kernel.

@@ -35,7 +35,8 @@ Expressions::Expressions(LaneBuilder& builder, const KernelBody& body, IndexAnal
     : b_(builder), body_(body), dag_(body.nest.dag), analysis_(analysis), pointers_(std::move(pointers)),
       merged_(merged), vector_axis_(vector_axis), width_(width),
       index_type_(lane_type(width > 1 && small_indices(body) ? builder.getInt32Ty() : builder.getInt64Ty())),
-      axis_values_(body.nest.extents.size()), axis_levels_(body.nest.extents.size(), 0) {
+      axis_values_(body.nest.extents.size()), axis_levels_(body.nest.extents.size(), 0),
+      shifts_(body.nest.extents.size(), 0), shift_levels_(body.nest.extents.size(), 0) {
   if (vector_axis < 0) return;
   for (int axis = 0; axis < static_cast<int>(merged.size()); ++axis) {
     int target = axis;
@@ -53,6 +54,12 @@ void Expressions::set_axis(int axis, Value* value) {
     while (target >= 0 && target != axis) target = merged_[static_cast<size_t>(target)];
     if (target == axis) axis_levels_[static_cast<size_t>(a)] = b_.level();
   }
+  shift_axis(axis, 0);
+}
+
+void Expressions::shift_axis(int axis, int64_t distance) {
+  shifts_[static_cast<size_t>(axis)] = distance;
+  shift_levels_[static_cast<size_t>(axis)] = distance == 0 ? 0 : b_.level();
 }
 
 void Expressions::set_reduced(std::vector<Value*> values) {
@@ -67,12 +74,25 @@ Type* Expressions::lane_type(Type* element) const {
 int Expressions::level_of(AxisSet set) const {
   int level = (set & kReducedBit) ? reduced_level_ : 0;
   for (size_t a = 0; a < axis_levels_.size(); ++a)
-    if (set & axis_bit(static_cast<int>(a))) level = std::max(level, axis_levels_[a]);
+    if (set & axis_bit(static_cast<int>(a))) level = std::max({level, axis_levels_[a], shift_levels_[a]});
   return level;
 }
 
+int Expressions::level_of(const LinearForm& form) {
+  int level = 0;
+  for (auto [axis, c] : form.axes) level = std::max(level, axis_levels_[static_cast<size_t>(axis)]);
+  for (auto [atom, c] : form.atoms) level = std::max(level, level_of(analysis_.dependencies(atom)));
+  return level;
+}
+
+int64_t Expressions::shift_of(const LinearForm& form) const {
+  int64_t shift = 0;
+  for (auto [axis, c] : form.axes) shift += c * shifts_[static_cast<size_t>(axis)];
+  return shift;
+}
+
 // The terms of `form` that are known at `level` and not before (the constant counts as level 0).
-LinearForm Expressions::terms_at(const LinearForm& form, int level) const {
+LinearForm Expressions::terms_at(const LinearForm& form, int level) {
   LinearForm terms;
   if (level == 0) terms.constant = form.constant;
   for (auto [axis, c] : form.axes)
@@ -107,13 +127,20 @@ LinearForm without(const LinearForm& form, const LinearForm& part) {
 bool is_zero(const LinearForm& form) { return form == LinearForm{}; }
 }  // namespace
 
-// A form whose atoms do not vary, at the first lane: outer terms first, so that an inner loop only adds its own.
+// A form whose atoms do not vary, at the first lane.
 Value* Expressions::scalar(const LinearForm& form) {
-  const int level = level_of(analysis_.dependencies(form));
+  Value* value = unshifted(form);
+  const int64_t shift = shift_of(form);
+  return shift == 0 ? value : b_.CreateAdd(value, b_.i64(shift));
+}
+
+// Outer terms first, so that an inner loop only adds its own.
+Value* Expressions::unshifted(const LinearForm& form) {
+  const int level = level_of(form);
   Scope& scope = b_.scope(level);
   if (auto found = scope.forms.find(form); found != scope.forms.end()) return found->second;
   const LinearForm own = terms_at(form, level), outer = without(form, own);
-  Value* base = is_zero(outer) ? nullptr : scalar(outer);
+  Value* base = is_zero(outer) ? nullptr : unshifted(outer);
   LaneBuilder::At at(b_, level);
   Value* sum = weighted_sum(own);
   if (base) sum = b_.CreateAdd(base, sum);
@@ -121,13 +148,19 @@ Value* Expressions::scalar(const LinearForm& form) {
 }
 
 Value* Expressions::pointer(int operand, const LinearForm& form) {
+  Value* address = unshifted_pointer(operand, form);
+  const int64_t shift = shift_of(form);
+  return shift == 0 ? address : b_.CreateGEP(storage_type(operand), address, b_.i64(shift));
+}
+
+Value* Expressions::unshifted_pointer(int operand, const LinearForm& form) {
   if (is_zero(form)) return pointers_.operands[static_cast<size_t>(operand)];
-  const int level = level_of(analysis_.dependencies(form));
+  const int level = level_of(form);
   auto key = std::make_pair(operand, form);
   Scope& scope = b_.scope(level);
   if (auto found = scope.pointers.find(key); found != scope.pointers.end()) return found->second;
   const LinearForm own = terms_at(form, level), outer = without(form, own);
-  Value* base = pointer(operand, outer);
+  Value* base = unshifted_pointer(operand, outer);
   LaneBuilder::At at(b_, level);
   Value* address = b_.CreateGEP(storage_type(operand), base, weighted_sum(own));
   return b_.scope(level).pointers[key] = address;

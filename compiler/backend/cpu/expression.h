@@ -25,6 +25,9 @@ class Expressions {
 
   // The loops set the point: `value` (i64) of an axis, known from the current scope on.
   void set_axis(int axis, llvm::Value* value);
+  // Moves the point along an axis that is set already, from the current scope on: unrolled neighbours share
+  // the address of the first one. Ends with the scope: shift by 0, or set the axis again.
+  void shift_axis(int axis, int64_t distance);
   // Lanes that count; nullptr: all.
   void set_mask(llvm::Value* mask) { mask_ = mask; }
   llvm::Value* mask() const { return mask_; }
@@ -48,7 +51,10 @@ class Expressions {
 
  private:
   bool varies(AxisSet set) const { return (set & vector_set_) != 0; }
+  // The scope in which a value is known; an address, at the point before shifts.
   int level_of(AxisSet set) const;
+  int level_of(const LinearForm& form);
+  int64_t shift_of(const LinearForm& form) const;
   llvm::Value* compute(const Expr& e, bool vector);
   llvm::Value* index_arithmetic(const Expr& e, bool vector);
   llvm::Value* arithmetic(const Expr& e, bool vector);
@@ -57,7 +63,9 @@ class Expressions {
   llvm::Value* divide(llvm::Value* x, const Expr& e, bool remainder);
   llvm::Value* scalar(const LinearForm& form);
   llvm::Value* weighted_sum(const LinearForm& form);
-  LinearForm terms_at(const LinearForm& form, int level) const;
+  LinearForm terms_at(const LinearForm& form, int level);
+  llvm::Value* unshifted(const LinearForm& form);
+  llvm::Value* unshifted_pointer(int operand, const LinearForm& form);
   llvm::Value* runtime_scalar(size_t offset, llvm::Type* type);
   llvm::Value* uniform(const Expr& e, bool vector);
   llvm::Value* load(const Expr& e, bool vector);
@@ -80,6 +88,8 @@ class Expressions {
   llvm::Type* index_type_;      // of an index per lane: i32 where all offsets fit
   std::vector<llvm::Value*> axis_values_;  // at the first lane
   std::vector<int> axis_levels_;
+  std::vector<int64_t> shifts_;
+  std::vector<int> shift_levels_;
   std::vector<llvm::Value*> reduced_;
   int reduced_level_ = 0;
   llvm::Value* mask_ = nullptr;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "compiler/backend/cpu/direct_emitter.h"
 #include "compiler/backend/cpu/gemm_emitter.h"
 #include "compiler/backend/cpu/halo_emitter.h"
 #include "compiler/base/error.h"
@@ -64,7 +65,7 @@ TaskBlock decode_task(LaneBuilder& b, const KernelBody& body, const TaskGrid& gr
 }  // namespace
 
 void emit_kernel(llvm::Module& module, const std::string& symbol, const KernelBody& body, const Target& target,
-                 const CpuFeatures& features) {
+                 const CpuFeatures& features, const std::optional<DirectTile>& tile) {
   llvm::LLVMContext& context = module.getContext();
   LaneBuilder b(context, features);
   Type* pointer = b.getPtrTy();
@@ -75,16 +76,18 @@ void emit_kernel(llvm::Module& module, const std::string& symbol, const KernelBo
   const char* const names[] = {"state", "arena", "args", "first", "last"};
   for (unsigned i = 0; i < 5; ++i) function->getArg(i)->setName(names[i]);
 
-  const TaskGrid grid = task_grid(body, target);
-  const std::optional<GemmPlan> gemm = body.contraction ? plan_gemm(body, target) : std::nullopt;
-  const KernelBody nest = body.contraction && !gemm ? contraction_as_nest(body) : body;
+  const std::optional<DirectPlan> direct = body.contraction ? plan_direct(body, target, tile) : std::nullopt;
+  const TaskGrid grid = direct ? TaskGrid::of(body.nest.extents, direct->output_block) : task_grid(body, target);
+  const std::optional<GemmPlan> gemm = body.contraction && !direct ? plan_gemm(body, target) : std::nullopt;
+  const KernelBody nest = body.contraction && !direct && !gemm ? contraction_as_nest(body) : body;
   b.SetInsertPoint(llvm::BasicBlock::Create(context, "entry", function));
   b.open_scope();
   const KernelPointers pointers = load_pointers(b, function, body);
   Value* scratch = b.CreateLoad(pointer, b.CreateConstGEP1_64(b.getInt8Ty(), function->getArg(2), offsetof(KernelArgs, scratch)));
   b.loop(function->getArg(3), function->getArg(4), 1, {}, false, [&](Value* task, const Carried&) {
     const TaskBlock block = decode_task(b, nest, grid, task);
-    if (gemm) emit_contraction(b, body, *gemm, grid, block, pointers, scratch, target);
+    if (direct) emit_direct(b, body, *direct, block, pointers, scratch);
+    else if (gemm) emit_contraction(b, body, *gemm, grid, block, pointers, scratch, target);
     else emit_nest(b, nest, grid, block, pointers, target);
     emit_halos(b, body, grid, block, pointers);
     return Carried{};

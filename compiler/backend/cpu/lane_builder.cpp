@@ -202,8 +202,16 @@ Carried LaneBuilder::when(Value* condition, Carried initial, const std::function
   return results;
 }
 
+void LaneBuilder::scoped(const std::function<void()>& body) {
+  open_scope();
+  body();
+  close_scope();
+  scopes_.back().block = GetInsertBlock();
+}
+
 LaneBuilder::At::At(LaneBuilder& builder, int level)
-    : builder_(builder), saved_(builder.saveIP()), moved_(level < builder.level()) {
+    : builder_(builder), saved_(builder.saveIP()),
+      moved_(level < builder.level() && builder.scope(level).block != builder.GetInsertBlock()) {
   if (!moved_) return;
   llvm::BasicBlock* block = builder.scope(level).block;
   NETC_CHECK(block->getTerminator(), "an outer scope has been left by a branch");

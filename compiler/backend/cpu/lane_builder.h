@@ -69,8 +69,11 @@ class LaneBuilder : public llvm::IRBuilder<> {
   Scope& scope(int level) { return scopes_[static_cast<size_t>(level)]; }
   void open_scope() { scopes_.push_back({GetInsertBlock(), {}, {}, {}}); }
   void close_scope() { scopes_.pop_back(); }
+  // Runs body() in a scope of its own, without a loop: for unrolled copies, each at a point of its own.
+  void scoped(const std::function<void()>& body);
 
-  // While it lives, code goes to the scope of the given level.
+  // While it lives, code goes to the scope of the given level. (A scope that was opened within the current block
+  // shares it: then code goes on where it is.)
   class At {
    public:
     At(LaneBuilder& builder, int level);

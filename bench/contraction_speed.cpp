@@ -1,0 +1,269 @@
+// Speed of direct contractions: every convolution of ResNet-50, in the three directions, against the FMA peak of this machine
+// measured in the same run.
+//
+//   contraction_speed [--batch 8] [--threads 1] [--only TEXT] [--direction forward|data|weight] [--seconds 0.1]
+//                     [--tune] [--plans] [--asm]
+// `--tune` compiles the neighbours of the plan's tile too and prints the best. Times are the best of many runs.
+#include <immintrin.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "compiler/backend/cpu/cpu_backend.h"
+#include "compiler/lower/direct_plan.h"
+#include "runtime/cpu/load.h"
+#include "runtime/thread_pool.h"
+#include "tests/cpu/blocked_convolution.h"
+
+namespace {
+
+using namespace netc;
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double best_seconds(double window, const std::function<void()>& run) {
+  double best = 1e9;
+  const double end = now() + window;
+  for (int i = 0; i < 3 || now() < end; ++i) {
+    const double start = now();
+    run();
+    best = std::min(best, now() - start);
+  }
+  return best;
+}
+
+// Multiply-adds of one thread in registers.
+__attribute__((target("avx512f"))) double fma512(int64_t steps) {
+  __m512 sums[16], a = _mm512_set1_ps(0.999f), b = _mm512_set1_ps(1e-9f);
+  for (__m512& s : sums) s = _mm512_set1_ps(1);
+  for (int64_t i = 0; i < steps; ++i)
+#pragma GCC unroll 16
+    for (__m512& s : sums) s = _mm512_fmadd_ps(s, a, b);
+  float total = 0;
+  for (__m512& s : sums) total += s[0];
+  return static_cast<double>(total);
+}
+__attribute__((target("avx2,fma"))) double fma256(int64_t steps) {
+  __m256 sums[12], a = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(1e-9f);
+  for (__m256& s : sums) s = _mm256_set1_ps(1);
+  for (int64_t i = 0; i < steps; ++i)
+#pragma GCC unroll 12
+    for (__m256& s : sums) s = _mm256_fmadd_ps(s, a, b);
+  float total = 0;
+  for (__m256& s : sums) total += s[0];
+  return static_cast<double>(total);
+}
+
+double peak_flops(ThreadPool& pool, const Target& target) {
+  constexpr int64_t kSteps = 1 << 18;
+  volatile double sink = 0;
+  auto work = [&](int, int64_t, int64_t) { sink = target.vector_lanes == 16 ? fma512(kSteps) : fma256(kSteps); };
+  const double seconds = best_seconds(0.1, [&] { pool.parallel_for(pool.workers(), work); });
+  const double per_step = target.vector_lanes == 16 ? 16 * 16 * 2.0 : 12 * 8 * 2.0;
+  return per_step * static_cast<double>(kSteps * pool.workers()) / seconds;
+}
+
+// One compiled kernel with memory of its own.
+class Kernel {
+ public:
+  Kernel(const KernelBody& body, const Target& target, const std::optional<DirectTile>& tile) : plan_(*plan_direct(body, target, tile)) {
+    Program program;
+    const NamedKernel named{"kernel", &body, tile};
+    const double start = now();
+    program.objects.push_back(compile_object({&named, 1}, target));
+    compile_seconds = now() - start;
+    code_bytes = program.objects[0].size();
+    KernelInfo info{"kernel", {}};
+    for (const KernelOperand& o : body.operands) info.operand_spaces.push_back(o.space);
+    program.kernels.push_back(info);
+    executable_ = load_on_cpu(std::move(program));
+    tasks = TaskGrid::of(body.nest.extents, plan_.output_block).tasks();
+    int64_t size = 4096;
+    for (const KernelOperand& o : body.operands) {
+      offsets_.push_back(size);
+      int64_t span = 1;
+      for (size_t d = 0; d < o.shape.size(); ++d) span += (o.shape[d] - 1) * o.strides[d];
+      size += ceil_div(span * 4 + 4096, 4096) * 4096 + 128;  // not all at the same place of a page
+    }
+    arena_.reset(static_cast<std::byte*>(std::aligned_alloc(4096, static_cast<size_t>(ceil_div(size, 4096) * 4096))));
+    auto* values = reinterpret_cast<float*>(arena_.get());
+    for (int64_t i = 0; i < size / 4; ++i) values[i] = static_cast<float>(i % 7) * 0.25f - 0.75f;
+    scratch_bytes_ = ceil_div(plan_.scratch_bytes() + 64, 4096) * 4096;
+  }
+
+  void run(ThreadPool& pool) {
+    if (!scratch_) scratch_.reset(static_cast<std::byte*>(std::aligned_alloc(4096, static_cast<size_t>(scratch_bytes_ * pool.workers()))));
+    KernelFunction function = executable_->function(0);
+    pool.parallel_for(tasks, [&](int worker, int64_t first, int64_t last) {
+      const KernelArgs args{offsets_.data(), &scalars_, scratch_.get() + worker * scratch_bytes_};
+      function(arena_.get(), arena_.get(), &args, first, last);
+    });
+  }
+
+  const DirectPlan& plan() const { return plan_; }
+  int64_t tasks = 0;
+  size_t code_bytes = 0;
+  double compile_seconds = 0;
+
+ private:
+  struct Free {
+    void operator()(std::byte* p) const { std::free(p); }
+  };
+  DirectPlan plan_;
+  std::unique_ptr<Executable> executable_;
+  std::vector<int64_t> offsets_;
+  std::unique_ptr<std::byte, Free> arena_, scratch_;
+  int64_t scratch_bytes_ = 0;
+  RuntimeScalars scalars_;
+};
+
+struct Layer {
+  int count;  // in ResNet-50
+  BlockedConvolution convolution;
+  bool into_window, from_window;  // whether its output is read by a window, whether its input was made by one
+};
+
+std::vector<Layer> resnet50(int64_t n) {
+  std::vector<Layer> layers{{1, {n, 3, 224, 224, 64, 7, 7, 2, 3}, false, false}};
+  auto add = [&](int count, int64_t c, int64_t k, int64_t size, int64_t window, int64_t stride) {
+    layers.push_back({count, {n, c, size, size, k, window, window, stride, window / 2}, window == 1 && k <= c && stride == 1,
+                      window == 1 && k > c && stride == 1});
+  };
+  add(1, 64, 64, 56, 1, 1);
+  add(3, 64, 64, 56, 3, 1);
+  add(4, 64, 256, 56, 1, 1);
+  add(2, 256, 64, 56, 1, 1);
+  add(1, 256, 128, 56, 1, 1);
+  add(1, 128, 128, 56, 3, 2);
+  add(1, 256, 512, 56, 1, 2);
+  add(4, 128, 512, 28, 1, 1);
+  add(3, 512, 128, 28, 1, 1);
+  add(3, 128, 128, 28, 3, 1);
+  add(1, 512, 256, 28, 1, 1);
+  add(1, 256, 256, 28, 3, 2);
+  add(1, 512, 1024, 28, 1, 2);
+  add(6, 256, 1024, 14, 1, 1);
+  add(5, 1024, 256, 14, 1, 1);
+  add(5, 256, 256, 14, 3, 1);
+  add(1, 1024, 512, 14, 1, 1);
+  add(1, 512, 512, 14, 3, 2);
+  add(1, 1024, 2048, 14, 1, 2);
+  add(3, 512, 2048, 7, 1, 1);
+  add(2, 2048, 512, 7, 1, 1);
+  add(2, 512, 512, 7, 3, 1);
+  return layers;
+}
+
+KernelBody body_of(const Layer& layer, Direction direction) {
+  const bool halo = direction == Direction::forward ? layer.into_window : direction == Direction::data_gradient && layer.from_window;
+  KernelBody body = blocked_body(layer.convolution, direction, halo);
+  if (direction == Direction::forward) add_epilogue(body, layer.convolution.k, layer.from_window);
+  return body;
+}
+
+struct Options {
+  int64_t batch = 8;
+  int threads = 1;
+  std::string only, direction;
+  double seconds = 0.1;
+  bool tune = false, plans = false, assembly = false;
+};
+
+std::string text_of(const DirectTile& tile) {
+  return std::to_string(tile.groups) + "x" + std::to_string(tile.rows) + (tile.group_innermost ? " inner " : " outer ") +
+         std::to_string(tile.sum_block_bytes >> 10) + "K";
+}
+
+void tune(const KernelBody& body, const Target& target, const DirectTile& chosen, double own, const Options& options, ThreadPool& pool) {
+  std::vector<DirectTile> tiles;
+  for (auto [g, r] : {std::pair<int64_t, int64_t>{0, 0}, {1, 8}, {1, 14}, {1, 16}, {1, 24}, {2, 4}, {2, 7}, {2, 8}, {2, 10}, {2, 12}, {2, 13},
+                      {2, 14}, {3, 6}, {3, 7}, {3, 8}, {3, 9}, {4, 4}, {4, 5}, {4, 6}, {4, 7}, {5, 5}, {6, 4}, {8, 3}})
+    for (bool inner : {false, true})
+      for (int64_t kilobytes : {0, 32, 96, 256, 512}) {
+        DirectTile tile = chosen;
+        if (g > 0) tile.groups = g, tile.rows = r;
+        if (g > 0 && (inner != chosen.group_innermost || kilobytes != chosen.sum_block_bytes >> 10)) continue;
+        tile.group_innermost = inner;
+        tile.sum_block_bytes = kilobytes << 10;
+        tiles.push_back(tile);
+      }
+  double best = own;
+  DirectTile best_tile = chosen;
+  for (const DirectTile& tile : tiles) {
+    Kernel kernel(body, target, tile);
+    const double seconds = best_seconds(options.seconds, [&] { kernel.run(pool); });
+    if (seconds >= best * 0.99) continue;
+    best = seconds;
+    best_tile = tile;
+  }
+  std::printf("  best %.2fx with %s", own / best, text_of(best_tile).c_str());
+}
+
+void measure(const Options& options) {
+  const Target target = host_target();
+  ThreadPool pool(options.threads);
+  const double peak = peak_flops(pool, target);
+  std::printf("%d threads, FMA peak %.0f GFLOP/s; columns: GFLOP/s, share of the peak, microseconds, tasks, tile, code KB, compile ms\n",
+              options.threads, peak * 1e-9);
+  for (Direction direction : {Direction::forward, Direction::data_gradient, Direction::weight_gradient}) {
+    if (!options.direction.empty() && std::string(name_of(direction)).find(options.direction) == std::string::npos) continue;
+    std::printf("%s\n", name_of(direction));
+    double log_share = 0, total = 0, flops_total = 0;
+    int layers = 0;
+    for (const Layer& layer : resnet50(options.batch)) {
+      const std::string name = name_of(layer.convolution);
+      if (name.find(options.only) == std::string::npos) continue;
+      if (direction == Direction::data_gradient && layer.convolution.c < 16) continue;
+      const KernelBody body = body_of(layer, direction);
+      Kernel kernel(body, target, std::nullopt);
+      const double seconds = best_seconds(options.seconds, [&] { kernel.run(pool); });
+      const double flops = 2 * layer.convolution.multiply_adds();
+      std::printf("  %-36s %6.1f %5.1f%% %8.0f %5ld  %-18s %5.1f %5.0f", name.c_str(), flops / seconds * 1e-9, 100 * flops / seconds / peak,
+                  seconds * 1e6, static_cast<long>(kernel.tasks), text_of(kernel.plan().tile).c_str(),
+                  static_cast<double>(kernel.code_bytes) / 1024, kernel.compile_seconds * 1e3);
+      if (options.tune) tune(body, target, kernel.plan().tile, seconds, options, pool);
+      std::printf("\n");
+      std::fflush(stdout);
+      if (options.plans) std::printf("%s", to_string(kernel.plan()).c_str());
+      if (options.assembly) std::printf("%s", emit_asm_text(body, "kernel", target).c_str());
+      log_share += std::log(flops / seconds / peak);
+      ++layers;
+      total += layer.count * seconds;
+      flops_total += layer.count * flops;
+    }
+    if (layers > 0)
+      std::printf("  geometric mean %.1f%% of the peak; all layers %.2f ms, %.1f GFLOP/s\n", 100 * std::exp(log_share / layers), total * 1e3,
+                  flops_total / total * 1e-9);
+  }
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  Options options;
+  for (int i = 1; i < count; ++i) {
+    const std::string flag = arguments[i];
+    auto next = [&] {
+      if (i + 1 == count) std::fprintf(stderr, "%s wants a value\n", flag.c_str()), std::exit(2);
+      return arguments[++i];
+    };
+    if (flag == "--batch") options.batch = std::atoll(next());
+    else if (flag == "--threads") options.threads = std::atoi(next());
+    else if (flag == "--only") options.only = next();
+    else if (flag == "--direction") options.direction = next();
+    else if (flag == "--seconds") options.seconds = std::atof(next());
+    else if (flag == "--tune") options.tune = true;
+    else if (flag == "--plans") options.plans = true;
+    else if (flag == "--asm") options.assembly = true;
+    else return std::fprintf(stderr, "unknown flag %s\n", flag.c_str()), 2;
+  }
+  measure(options);
+}
