@@ -195,8 +195,10 @@ class Parts {
 struct Machine {
   double multiply_adds = 2, loads = 2;  // vectors a cycle
   double latency = 4;                   // of a multiply-add
+  double l2_bytes = 28;                 // a cycle from the second-level cache
+  int64_t l1_size;
   int64_t registers;                    // that a tile may fill
-  explicit Machine(const Target& target) : registers(target.vector_lanes == 16 ? 31 : 15) {}
+  explicit Machine(const Target& target) : l1_size(target.l1_bytes), registers(target.vector_lanes == 16 ? 30 : 15) {}
 };
 
 // Of the longest phase.
@@ -218,7 +220,9 @@ int64_t registers_of(const DirectPlan& plan, int64_t groups, int64_t rows) {
 // Cycles of one tile: the sum, then what leaves the registers.
 double tile_cycles(const DirectPlan& plan, const Machine& machine, int64_t groups, int64_t rows, int64_t steps) {
   const double vectors = static_cast<double>(groups * plan.vectors()), r = static_cast<double>(rows);
-  const double step = std::max({vectors * r / machine.multiply_adds, (vectors + r + 0.5) / machine.loads, machine.latency});
+  double step = std::max({vectors * r / machine.multiply_adds, (vectors + r + 0.5) / machine.loads, machine.latency});
+  const int64_t bytes = 4 * kLaneBlock * groups;
+  if (bytes * steps > machine.l1_size / 2) step = std::max(step, static_cast<double>(bytes) / machine.l2_bytes);
   return step * static_cast<double>(steps) + 30 + 4 * vectors * r;
 }
 
@@ -226,7 +230,7 @@ double tile_cycles(const DirectPlan& plan, const Machine& machine, int64_t group
 DirectTile choose_tile(const DirectPlan& plan, const Target& target) {
   const Machine machine(target);
   const int64_t rows = plan.row < 0 ? 1 : plan.row_count(plan.phases[0]);
-  const int64_t groups = plan.group < 0 ? 1 : plan.variables[static_cast<size_t>(plan.group)].extent;
+  const int64_t groups = plan.group_count();
   const int64_t steps = steps_of(plan);
   DirectTile best;
   double best_cost = 0;
@@ -298,11 +302,15 @@ int64_t smaller_block(const DirectPlan& plan, size_t v) {
   return ceil_div(variable.extent, ceil_div(variable.extent, half));
 }
 
+void whole_blocks(DirectPlan& plan) {
+  for (GemmVariable& v : plan.variables)
+    if (v.dimension >= 0) v.block = v.outer ? 1 : v.extent;
+}
+
 // Starts with one task and makes that block smaller which costs the least traffic, until tasks are short and many.
 void choose_blocks(DirectPlan& plan) {
   const int64_t steps = steps_of(plan);
-  for (GemmVariable& v : plan.variables)
-    if (v.dimension >= 0) v.block = v.outer ? 1 : v.extent;
+  whole_blocks(plan);
   auto too_long = [&] {
     const int64_t work = block_product(plan) * steps;
     return work > kTaskMultiplyAdds * plan.vector_lanes / 16 || (task_count(plan) < kMinTasks && work > kShortestTask);
@@ -459,12 +467,13 @@ std::optional<DirectPlan> plan_direct(const KernelBody& body, const Target& targ
     if (form && Parts(body, plan).assign()) break;
     if (swap) return std::nullopt;
   }
-  choose_blocks(plan);
+  whole_blocks(plan);
   set_output_block(plan, body.nest.extents);
   plan.tile = tile ? *tile : choose_tile(plan, target);
   choose_blocks(plan);
   set_output_block(plan, body.nest.extents);
   if (!tile) {
+    plan.tile = choose_tile(plan, target);
     const GemmPhase& phase = plan.phases[0];
     plan.tile.group_innermost = 4 * touched(plan, phase.s, phase, false) <= target.l2_bytes / 2;
     plan.tile.sum_block_bytes = target.l2_bytes / 2;

@@ -34,7 +34,7 @@ class TileMultiplier {
     const SumRange& range = ranges_[depth];
     if (depth + 1 == loops_.size()) return innermost(loop, range, broadcast, lanes, sums);
     return b_.loop(range.begin, range.end, 1, sums, range.nonempty, [&](Value* k, const Carried& carried) {
-      return run(depth + 1, at(broadcast, k, loop.broadcast_stride), at(lanes, k, loop.lane_stride), carried);
+      return run(depth + 1, b_.opaque(at(broadcast, k, loop.broadcast_stride)), b_.opaque(at(lanes, k, loop.lane_stride)), carried);
     });
   }
 
@@ -92,7 +92,7 @@ class TileMultiplier {
 
 Carried multiply_tile(LaneBuilder& builder, const DirectTileCode& tile, const std::vector<SumLoop>& loops,
                       const std::vector<SumRange>& ranges, Carried sums) {
-  return TileMultiplier(builder, tile, loops, ranges).run(0, tile.broadcast, tile.lanes, sums);
+  return TileMultiplier(builder, tile, loops, ranges).run(0, builder.opaque(tile.broadcast), builder.opaque(tile.lanes), sums);
 }
 
 }  // namespace netc

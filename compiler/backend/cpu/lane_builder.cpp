@@ -1,5 +1,6 @@
 #include "compiler/backend/cpu/lane_builder.h"
 
+#include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/Intrinsics.h>
 
 #include <numeric>
@@ -116,6 +117,11 @@ Value* LaneBuilder::from_f32(Value* value, DType dtype) {
     case DType::i64: return saturate(with_lanes(getInt64Ty(), f32), llvm::Intrinsic::fptosi_sat);
   }
   throw InternalError("unknown element type");
+}
+
+Value* LaneBuilder::opaque(Value* address) {
+  auto* type = llvm::FunctionType::get(address->getType(), {address->getType()}, false);
+  return CreateCall(type, llvm::InlineAsm::get(type, "", "=r,0", false), {address});
 }
 
 Value* LaneBuilder::half(Value* vector, bool upper) {

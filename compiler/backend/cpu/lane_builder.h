@@ -54,6 +54,10 @@ class LaneBuilder : public llvm::IRBuilder<> {
   llvm::Value* to_f32(llvm::Value* raw, DType dtype);
   llvm::Value* from_f32(llvm::Value* value, DType dtype);
 
+  // The same address, whose origin later passes do not see. Unrolled code has hundreds of addresses at constant
+  // distances from one; knowing how that one came about, they would give each a counter of its own through all loops.
+  llvm::Value* opaque(llvm::Value* address);
+
   // Combines all lanes by a fixed tree: halves, then quarters, …
   llvm::Value* reduce_lanes(llvm::Value* vector, const std::function<llvm::Value*(llvm::Value*, llvm::Value*)>& combine);
   llvm::Value* half(llvm::Value* vector, bool upper);
