@@ -201,17 +201,6 @@ struct Machine {
   explicit Machine(const Target& target) : l1_size(target.l1_bytes), registers(target.vector_lanes == 16 ? 30 : 15) {}
 };
 
-// Of the longest phase.
-int64_t steps_of(const DirectPlan& plan) {
-  int64_t most = 1;
-  for (const GemmPhase& phase : plan.phases) {
-    int64_t steps = 1;
-    for (int v : plan.sums) steps *= phase.k_extents[static_cast<size_t>(v)];
-    most = std::max(most, steps);
-  }
-  return most;
-}
-
 int64_t registers_of(const DirectPlan& plan, int64_t groups, int64_t rows) {
   const int64_t vectors = groups * plan.vectors();
   return vectors * rows + std::min(vectors, rows) + 1;
@@ -231,7 +220,7 @@ DirectTile choose_tile(const DirectPlan& plan, const Target& target) {
   const Machine machine(target);
   const int64_t rows = plan.row < 0 ? 1 : plan.row_count(plan.phases[0]);
   const int64_t groups = plan.group_count();
-  const int64_t steps = steps_of(plan);
+  const int64_t steps = plan.steps();
   DirectTile best;
   double best_cost = 0;
   for (int64_t g = 1; g <= std::min<int64_t>(groups, 8); ++g)
@@ -309,7 +298,7 @@ void whole_blocks(DirectPlan& plan) {
 
 // Starts with one task and makes that block smaller which costs the least traffic, until tasks are short and many.
 void choose_blocks(DirectPlan& plan) {
-  const int64_t steps = steps_of(plan);
+  const int64_t steps = plan.steps();
   whole_blocks(plan);
   auto too_long = [&] {
     const int64_t work = block_product(plan) * steps;
@@ -390,6 +379,16 @@ int64_t DirectPlan::row_count(const GemmPhase& phase) const {
   // With phases rows are whole: the last ones of a phase may be missing.
   const int64_t extent = output_block[static_cast<size_t>(r.dimension)];
   return ceil_div(extent - phase.residues[static_cast<size_t>(r.dimension)], r.scale);
+}
+
+int64_t DirectPlan::steps() const {
+  int64_t most = 1;
+  for (const GemmPhase& phase : phases) {
+    int64_t steps = 1;
+    for (int v : sums) steps *= phase.k_extents[static_cast<size_t>(v)];
+    most = std::max(most, steps);
+  }
+  return most;
 }
 
 int64_t DirectPlan::group_count() const { return group < 0 ? 1 : variables[static_cast<size_t>(group)].block; }
@@ -475,7 +474,9 @@ std::optional<DirectPlan> plan_direct(const KernelBody& body, const Target& targ
   if (!tile) {
     plan.tile = choose_tile(plan, target);
     const GemmPhase& phase = plan.phases[0];
-    plan.tile.group_innermost = 4 * touched(plan, phase.s, phase, false) <= target.l2_bytes / 2;
+    // Whichever is read again and again stays in the cache; what the stores touch is longest in one piece with groups outside.
+    plan.tile.group_innermost = 4 * touched(plan, phase.v, phase, false) > target.l2_bytes / 2 &&
+                                4 * touched(plan, phase.s, phase, false) <= target.l2_bytes / 2;
     plan.tile.sum_block_bytes = target.l2_bytes / 2;
   }
   block_sum(plan);

@@ -49,6 +49,7 @@ struct DirectPlan : GemmForm {
   // Values of rows and groups in a task, in one phase.
   int64_t row_count(const GemmPhase& phase) const;
   int64_t group_count() const;
+  int64_t steps() const;  // of the sum, in the longest phase
   int64_t blocks_of_sum() const;
   // Floats between neighbours of a variable in C, relative to the task's first element.
   std::vector<int64_t> c_strides() const;

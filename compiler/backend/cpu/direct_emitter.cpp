@@ -1,5 +1,7 @@
 #include "compiler/backend/cpu/direct_emitter.h"
 
+#include <llvm/IR/Intrinsics.h>
+
 #include "compiler/backend/cpu/direct_tile.h"
 #include "compiler/base/error.h"
 
@@ -8,6 +10,8 @@ namespace netc {
 using llvm::Value;
 
 namespace {
+
+constexpr int64_t kLongestPrefetchedSum = 512;  // steps
 
 // The rows' axis runs over the merged one's range too.
 std::vector<int> merged_axes(const KernelBody& body, const DirectPlan& plan) {
@@ -61,7 +65,11 @@ class DirectEmitter {
       begin_values();
       sum_ranges_.assign(plan_.variables.size(), SumRange{});
       if (phase.empty()) return tiles(0, {}, [&](const Tile& tile) { epilogue(tile, zeros(tile)); });
-      if (plan_.split < 0) return tiles(0, {}, [&](const Tile& tile) { epilogue(tile, multiply(tile, zeros(tile))); });
+      if (plan_.split < 0)
+        return tiles(0, {}, [&](const Tile& tile) {
+          prefetch_epilogue(tile);
+          epilogue(tile, multiply(tile, zeros(tile)));
+        });
       clear(c_, plan_.c_floats());
       blocks_of_sum(0);
       tiles(0, {}, [&](const Tile& tile) { epilogue(tile, load_c(tile)); });
@@ -238,26 +246,70 @@ class DirectEmitter {
 
   // --- What leaves the registers ---
 
-  void epilogue(const Tile& tile, const Carried& sums) {
+  // Visits (group, vector, row) of the tile, the point shifted there; `after` follows the rows of a group's vector.
+  template <class Visit, class After>
+  void for_each_point(const Tile& tile, const Visit& visit, const After& after) {
     const int group = dimension_of(plan_.group), row = dimension_of(plan_.row), lane = dimension_of(plan_.lane);
     const int64_t row_scale = plan_.row < 0 ? 1 : variable(plan_.row).scale;
-    size_t next = 0;
     for (int64_t g = 0; g < tile.groups; ++g)
       for (int64_t i = 0; i < plan_.vectors(); ++i)
         b_.scoped([&] {
           if (group >= 0) expressions_.shift_axis(group, g);
           expressions_.shift_axis(lane, i * plan_.vector_lanes);
-          Carried totals(body_.partials.size(), nullptr);
           for (int64_t r = 0; r < tile.rows; ++r)
             b_.scoped([&] {
               if (row >= 0) expressions_.shift_axis(row, r * row_scale);
-              point(sums[next++], totals);
+              visit(i);
             });
           if (row >= 0) expressions_.shift_axis(row, 0);
-          add_partials(g, i, totals);
+          after(g, i);
         });
     if (group >= 0) expressions_.shift_axis(group, 0);
     expressions_.shift_axis(lane, 0);
+  }
+
+  void epilogue(const Tile& tile, const Carried& sums) {
+    size_t next = 0;
+    Carried totals(body_.partials.size(), nullptr);
+    for_each_point(tile, [&](int64_t) { point(sums[next++], totals); },
+                   [&](int64_t group, int64_t vector) {
+                     add_partials(group, vector, totals);
+                     totals.assign(totals.size(), nullptr);
+                   });
+  }
+
+  // What the epilogue will read and write comes into the cache during the sum: a short sum is over before the
+  // processor has looked that far ahead.
+  void prefetch_epilogue(const Tile& tile) {
+    if (plan_.steps() > kLongestPrefetchedSum) return;
+    const std::vector<std::pair<int, LinearForm>> reads = epilogue_reads();
+    for_each_point(tile, [&](int64_t vector) {
+      if (vector > 0) return;  // a block of lanes is a line
+      for (const Store& s : body_.nest.stores) prefetch(s.output, analysis_.store_offset(s.output), true);
+      for (const auto& [operand, form] : reads) prefetch(operand, form, false);
+    }, [](int64_t, int64_t) {});
+  }
+
+  void prefetch(int operand, const LinearForm& form, bool write) {
+    Value* address = expressions_.pointer(operand, form);
+    b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {address->getType()}, {address, b_.getInt32(write), b_.getInt32(3), b_.getInt32(1)});
+  }
+
+  // Loads of whole blocks of lanes that move with the rows.
+  std::vector<std::pair<int, LinearForm>> epilogue_reads() {
+    std::vector<ExprId> roots;
+    for (const Store& s : body_.nest.stores) roots.push_back(s.value);
+    for (const PartialSum& p : body_.partials) roots.push_back(p.body);
+    std::vector<std::pair<int, LinearForm>> reads;
+    visit_postorder(body_.nest.dag, roots, [&](ExprId id) {
+      const Expr& e = body_.nest.dag[id];
+      if (e.kind != ExprKind::load) return;
+      LinearForm form = analysis_.offset(static_cast<int>(e.integer), e.indices);
+      const bool moves = plan_.row >= 0 && form.coefficient(dimension_of(plan_.row)) != 0;
+      if (moves && form.atoms.empty() && form.coefficient(dimension_of(plan_.lane)) == 1)
+        reads.emplace_back(static_cast<int>(e.integer), std::move(form));
+    });
+    return reads;
   }
 
   void point(Value* sum, Carried& totals) {
