@@ -2,8 +2,8 @@
 // measured in the same run.
 //
 //   contraction_speed [--batch 8] [--threads 1] [--only TEXT] [--direction forward|data|weight] [--seconds 0.1]
-//                     [--tune] [--plans] [--asm]
-// `--tune` compiles the neighbours of the plan's tile too and prints the best. Times are the best of many runs.
+//                     [--cold] [--tune] [--plans] [--asm]
+// `--cold` gives every run operands that left the caches, as in a training step. `--tune` compiles the neighbours of the plan's tile too and prints the best. Times are the best of many runs.
 #include <immintrin.h>
 
 #include <chrono>
@@ -71,10 +71,12 @@ double peak_flops(ThreadPool& pool, const Target& target) {
   return per_step * static_cast<double>(kSteps * pool.workers()) / seconds;
 }
 
+constexpr int64_t kColdBytes = 96 << 20;  // what a cold run's operands were last touched before
+
 // One compiled kernel with memory of its own.
 class Kernel {
  public:
-  Kernel(const KernelBody& body, const Target& target, const std::optional<DirectTile>& tile) : plan_(*plan_direct(body, target, tile)) {
+  Kernel(const KernelBody& body, const Target& target, const std::optional<DirectTile>& tile, bool cold) : plan_(*plan_direct(body, target, tile)) {
     Program program;
     const NamedKernel named{"kernel", &body, tile};
     const double start = now();
@@ -93,18 +95,22 @@ class Kernel {
       for (size_t d = 0; d < o.shape.size(); ++d) span += (o.shape[d] - 1) * o.strides[d];
       size += ceil_div(span * 4 + 4096, 4096) * 4096 + 128;  // not all at the same place of a page
     }
-    arena_.reset(static_cast<std::byte*>(std::aligned_alloc(4096, static_cast<size_t>(ceil_div(size, 4096) * 4096))));
+    arena_bytes_ = ceil_div(size, 4096) * 4096;
+    if (cold) copies_ = ceil_div(kColdBytes, arena_bytes_) + 1;
+    arena_.reset(static_cast<std::byte*>(std::aligned_alloc(4096, static_cast<size_t>(copies_ * arena_bytes_))));
     auto* values = reinterpret_cast<float*>(arena_.get());
-    for (int64_t i = 0; i < size / 4; ++i) values[i] = static_cast<float>(i % 7) * 0.25f - 0.75f;
+    for (int64_t i = 0; i < copies_ * arena_bytes_ / 4; ++i) values[i] = static_cast<float>(i % 7) * 0.25f - 0.75f;
     scratch_bytes_ = ceil_div(plan_.scratch_bytes() + 64, 4096) * 4096;
   }
 
   void run(ThreadPool& pool) {
     if (!scratch_) scratch_.reset(static_cast<std::byte*>(std::aligned_alloc(4096, static_cast<size_t>(scratch_bytes_ * pool.workers()))));
     KernelFunction function = executable_->function(0);
+    std::byte* arena = arena_.get() + copy_ * arena_bytes_;
+    copy_ = (copy_ + 1) % copies_;
     pool.parallel_for(tasks, [&](int worker, int64_t first, int64_t last) {
       const KernelArgs args{offsets_.data(), &scalars_, scratch_.get() + worker * scratch_bytes_};
-      function(arena_.get(), arena_.get(), &args, first, last);
+      function(arena, arena, &args, first, last);
     });
   }
 
@@ -121,7 +127,7 @@ class Kernel {
   std::unique_ptr<Executable> executable_;
   std::vector<int64_t> offsets_;
   std::unique_ptr<std::byte, Free> arena_, scratch_;
-  int64_t scratch_bytes_ = 0;
+  int64_t scratch_bytes_ = 0, arena_bytes_ = 0, copies_ = 1, copy_ = 0;
   RuntimeScalars scalars_;
 };
 
@@ -174,12 +180,13 @@ struct Options {
   int threads = 1;
   std::string only, direction;
   double seconds = 0.1;
-  bool tune = false, plans = false, assembly = false;
+  bool cold = false, tune = false, plans = false, assembly = false;
 };
 
 std::string text_of(const DirectTile& tile) {
   return std::to_string(tile.groups) + "x" + std::to_string(tile.rows) + (tile.group_innermost ? " inner " : " outer ") +
-         std::to_string(tile.sum_block_bytes >> 10) + "K";
+         std::to_string(tile.sum_block_bytes >> 10) + "K" +
+         (tile.prefetch_steps > 0 ? " +" + std::to_string(tile.prefetch_steps) : "");
 }
 
 void tune(const KernelBody& body, const Target& target, const DirectTile& chosen, double own, const Options& options, ThreadPool& pool) {
@@ -195,10 +202,14 @@ void tune(const KernelBody& body, const Target& target, const DirectTile& chosen
         tile.sum_block_bytes = kilobytes << 10;
         tiles.push_back(tile);
       }
+  for (int64_t steps : {0, 16, 32, 64, 128}) {
+    tiles.push_back(chosen);
+    tiles.back().prefetch_steps = steps;
+  }
   double best = own;
   DirectTile best_tile = chosen;
   for (const DirectTile& tile : tiles) {
-    Kernel kernel(body, target, tile);
+    Kernel kernel(body, target, tile, options.cold);
     const double seconds = best_seconds(options.seconds, [&] { kernel.run(pool); });
     if (seconds >= best * 0.99) continue;
     best = seconds;
@@ -223,7 +234,7 @@ void measure(const Options& options) {
       if (name.find(options.only) == std::string::npos) continue;
       if (direction == Direction::data_gradient && layer.convolution.c < 16) continue;
       const KernelBody body = body_of(layer, direction);
-      Kernel kernel(body, target, std::nullopt);
+      Kernel kernel(body, target, std::nullopt, options.cold);
       const double seconds = best_seconds(options.seconds, [&] { kernel.run(pool); });
       const double flops = 2 * layer.convolution.multiply_adds();
       std::printf("  %-36s %6.1f %5.1f%% %8.0f %5ld  %-18s %5.1f %5.0f", name.c_str(), flops / seconds * 1e-9, 100 * flops / seconds / peak,
@@ -260,6 +271,7 @@ int main(int count, char** arguments) {
     else if (flag == "--only") options.only = next();
     else if (flag == "--direction") options.direction = next();
     else if (flag == "--seconds") options.seconds = std::atof(next());
+    else if (flag == "--cold") options.cold = true;
     else if (flag == "--tune") options.tune = true;
     else if (flag == "--plans") options.plans = true;
     else if (flag == "--asm") options.assembly = true;

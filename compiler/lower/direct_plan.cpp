@@ -11,6 +11,8 @@ namespace {
 constexpr int64_t kTaskMultiplyAdds = 8 << 20;  // some 70 us with 512-bit vectors
 constexpr int64_t kMinTasks = 16;
 constexpr int64_t kShortestTask = 256 << 10;     // multiply-adds below which more tasks are no gain
+constexpr int64_t kShortestSumBlock = 48;        // steps
+constexpr double kBytesPerCycle = 8;             // of one core from memory that others use too
 
 int64_t block_product(const DirectPlan& plan) {
   int64_t product = 1;
@@ -195,6 +197,7 @@ class Parts {
 struct Machine {
   double multiply_adds = 2, loads = 2;  // vectors a cycle
   double latency = 4;                   // of a multiply-add
+  double prefetch = 2;                  // in loads
   double l2_bytes = 28;                 // a cycle from the second-level cache
   int64_t l1_size;
   int64_t registers;                    // that a tile may fill
@@ -209,7 +212,9 @@ int64_t registers_of(const DirectPlan& plan, int64_t groups, int64_t rows) {
 // Cycles of one tile: the sum, then what leaves the registers.
 double tile_cycles(const DirectPlan& plan, const Machine& machine, int64_t groups, int64_t rows, int64_t steps) {
   const double vectors = static_cast<double>(groups * plan.vectors()), r = static_cast<double>(rows);
-  double step = std::max({vectors * r / machine.multiply_adds, (vectors + r + 0.5) / machine.loads, machine.latency});
+  double loads = vectors + r + 0.5;
+  if (plan.streams()) loads += machine.prefetch * static_cast<double>(groups + 1);
+  double step = std::max({vectors * r / machine.multiply_adds, loads / machine.loads, machine.latency});
   const int64_t bytes = 4 * kLaneBlock * groups;
   if (bytes * steps > machine.l1_size / 2) step = std::max(step, static_cast<double>(bytes) / machine.l2_bytes);
   return step * static_cast<double>(steps) + 30 + 4 * vectors * r;
@@ -245,13 +250,15 @@ DirectTile choose_tile(const DirectPlan& plan, const Target& target) {
 int64_t touched(const DirectPlan& plan, const std::vector<GemmIndex>& index, const GemmPhase& phase, bool block_of_sum) {
   int64_t elements = 1;
   for (const GemmIndex& d : index) {
-    int64_t span = 1;
+    int64_t span = 1, points = 1;
     for (size_t v = 0; v < plan.variables.size(); ++v) {
+      if (d.coefficients[v] == 0) continue;
       const GemmVariable& variable = plan.variables[v];
-      const int64_t values = variable.dimension >= 0 || block_of_sum ? variable.block : phase.k_extents[v];
-      span += std::abs(d.coefficients[v]) * (std::max<int64_t>(1, values) - 1);
+      const int64_t values = std::max<int64_t>(1, variable.dimension >= 0 || block_of_sum ? variable.block : phase.k_extents[v]);
+      span += std::abs(d.coefficients[v]) * (values - 1);
+      points *= values;
     }
-    elements *= std::min(span, d.extent);
+    elements *= std::min({span, points, d.extent});
   }
   return elements;
 }
@@ -296,15 +303,16 @@ void whole_blocks(DirectPlan& plan) {
     if (v.dimension >= 0) v.block = v.outer ? 1 : v.extent;
 }
 
-// Starts with one task and makes that block smaller which costs the least traffic, until tasks are short and many.
+// Starts with one task and makes that block smaller which costs the least traffic, until tasks are short and many. Beyond
+// kMinTasks only as long as memory keeps up with the arithmetic.
 void choose_blocks(DirectPlan& plan) {
   const int64_t steps = plan.steps();
   whole_blocks(plan);
-  auto too_long = [&] {
-    const int64_t work = block_product(plan) * steps;
-    return work > kTaskMultiplyAdds * plan.vector_lanes / 16 || (task_count(plan) < kMinTasks && work > kShortestTask);
-  };
-  while (too_long()) {
+  const double cycles = static_cast<double>(block_product(plan) * steps) / (2.0 * plan.vector_lanes);
+  for (;;) {
+    const int64_t work = block_product(plan) * steps, tasks = task_count(plan);
+    const bool few = tasks < kMinTasks && work > kShortestTask;
+    if (!few && work <= kTaskMultiplyAdds * plan.vector_lanes / 16) return;
     int chosen = -1;
     int64_t chosen_block = 0;
     double least = 0;
@@ -320,7 +328,7 @@ void choose_blocks(DirectPlan& plan) {
       chosen_block = smaller;
       least = cost;
     }
-    if (chosen < 0) return;
+    if (chosen < 0 || (!few && 4 * least / kBytesPerCycle > cycles / 2)) return;
     plan.variables[static_cast<size_t>(chosen)].block = chosen_block;
   }
 }
@@ -344,6 +352,18 @@ void block_sum(DirectPlan& plan) {
     if (variable.block < extent) plan.split = static_cast<int>(i);
     if (bytes() <= plan.tile.sum_block_bytes) return;
   }
+}
+
+// A block in the first-level cache where both operands stream, unless it were so short that C would move more than they.
+int64_t choose_sum_block(DirectPlan plan, const Target& target) {
+  if (plan.streams()) {
+    plan.tile.sum_block_bytes = target.l1_bytes * 3 / 2;
+    block_sum(plan);
+    int64_t steps = 1;
+    for (int v : plan.sums) steps *= plan.variables[static_cast<size_t>(v)].block;
+    if (steps >= kShortestSumBlock) return plan.tile.sum_block_bytes;
+  }
+  return target.l2_bytes / 2;
 }
 
 void order_loops(DirectPlan& plan) {
@@ -380,6 +400,8 @@ int64_t DirectPlan::row_count(const GemmPhase& phase) const {
   const int64_t extent = output_block[static_cast<size_t>(r.dimension)];
   return ceil_div(extent - phase.residues[static_cast<size_t>(r.dimension)], r.scale);
 }
+
+bool DirectPlan::streams() const { return row >= 0 && memory_stride(phases[0].v, static_cast<size_t>(row)) == 1; }
 
 int64_t DirectPlan::steps() const {
   int64_t most = 1;
@@ -477,7 +499,8 @@ std::optional<DirectPlan> plan_direct(const KernelBody& body, const Target& targ
     // Whichever is read again and again stays in the cache; what the stores touch is longest in one piece with groups outside.
     plan.tile.group_innermost = 4 * touched(plan, phase.v, phase, false) > target.l2_bytes / 2 &&
                                 4 * touched(plan, phase.s, phase, false) <= target.l2_bytes / 2;
-    plan.tile.sum_block_bytes = target.l2_bytes / 2;
+    plan.tile.sum_block_bytes = choose_sum_block(plan, target);
+    plan.tile.prefetch_steps = plan.streams() ? 48 : 0;
   }
   block_sum(plan);
   order_loops(plan);

@@ -29,6 +29,7 @@ struct DirectTile {
   int64_t groups = 1, rows = 1;
   bool group_innermost = false;  // of the loops over tiles; else outermost
   int64_t sum_block_bytes = 0;   // of both operands in one block of the sum; 0: not cut
+  int64_t prefetch_steps = 0;    // how far ahead operands are fetched that both stream through the innermost loop
 };
 
 // V of the product is the broadcast operand, S the lane operand: rows are values of m, lanes and groups of n.
@@ -50,6 +51,8 @@ struct DirectPlan : GemmForm {
   int64_t row_count(const GemmPhase& phase) const;
   int64_t group_count() const;
   int64_t steps() const;  // of the sum, in the longest phase
+  // Whether every step of the sum reads new lines of both operands (weight gradient), which are fetched ahead then.
+  bool streams() const;
   int64_t blocks_of_sum() const;
   // Floats between neighbours of a variable in C, relative to the task's first element.
   std::vector<int64_t> c_strides() const;

@@ -1,5 +1,7 @@
 #include "compiler/backend/cpu/direct_tile.h"
 
+#include <llvm/IR/Intrinsics.h>
+
 namespace netc {
 
 using llvm::Value;
@@ -63,7 +65,20 @@ class TileMultiplier {
     return steps(loop.extent - whole, at(broadcast, whole * loop.broadcast_stride), at(lanes, whole * loop.lane_stride), sums);
   }
 
+  // Both operands stream through the innermost loop (weight gradient): what the next turns of the loop around it read.
+  void prefetch(Value* broadcast, Value* lanes) {
+    if (tile_.plan.tile.prefetch_steps == 0 || loops_.size() < 2) return;
+    const SumLoop &inner = loops_.back(), &outer = loops_[loops_.size() - 2];
+    const int64_t turns = (tile_.plan.tile.prefetch_steps + inner.extent - 1) / inner.extent;
+    for (int64_t g = 0; g < tile_.groups; ++g) prefetch(at(lanes, g * group_stride_ + turns * outer.lane_stride));
+    for (int64_t r = 0; r < tile_.rows; r += kLaneBlock) prefetch(at(broadcast, r + turns * outer.broadcast_stride));
+  }
+  void prefetch(Value* address) {
+    b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {address->getType()}, {address, b_.getInt32(0), b_.getInt32(3), b_.getInt32(1)});
+  }
+
   Carried step(Value* broadcast, Value* lanes, Carried sums) {
+    prefetch(broadcast, lanes);
     const int vectors = tile_.plan.vectors(), width = tile_.plan.vector_lanes;
     std::vector<Value*> v;
     for (int64_t g = 0; g < tile_.groups; ++g)
