@@ -22,8 +22,9 @@ double standard_normal(uint64_t seed, uint32_t path, uint64_t element, uint32_t 
 }
 
 template <class T>
-void fill(std::span<T> values, const StateSlot& slot, uint64_t seed, Executor& executor) {
+void fill(State& state, const StateSlot& slot, uint64_t seed, Executor& executor) {
   constexpr int64_t kTask = 1 << 14;
+  std::vector<T> values(static_cast<size_t>(slot.type.elements()));
   const auto count = static_cast<int64_t>(values.size());
   const uint32_t path = path_key(slot.path);
   executor.parallel_for((count + kTask - 1) / kTask, [&](int, int64_t first, int64_t last) {
@@ -31,11 +32,7 @@ void fill(std::span<T> values, const StateSlot& slot, uint64_t seed, Executor& e
       values[static_cast<size_t>(i)] =
           static_cast<T>(initial_value(slot.init, seed, path, static_cast<uint64_t>(i)));
   });
-}
-
-template <class T>
-std::span<T> typed(std::span<std::byte> bytes) {
-  return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
+  state.write(slot, std::as_bytes(std::span<const T>(values)));
 }
 
 }  // namespace
@@ -59,16 +56,15 @@ double initial_value(const InitSpec& init, uint64_t seed, uint32_t path, uint64_
 }
 
 void initialize(State& state, const StateSlot& slot, uint64_t seed, Executor& executor) {
-  std::span<std::byte> bytes = state.bytes(slot);
   switch (slot.type.dtype) {
     case DType::f32:
-      return fill(typed<float>(bytes), slot, seed, executor);
+      return fill<float>(state, slot, seed, executor);
     case DType::u8:
-      return fill(typed<uint8_t>(bytes), slot, seed, executor);
+      return fill<uint8_t>(state, slot, seed, executor);
     case DType::i32:
-      return fill(typed<int32_t>(bytes), slot, seed, executor);
+      return fill<int32_t>(state, slot, seed, executor);
     case DType::i64:
-      return fill(typed<int64_t>(bytes), slot, seed, executor);
+      return fill<int64_t>(state, slot, seed, executor);
     case DType::f16:
     case DType::bf16:
       break;  // master weights are f32

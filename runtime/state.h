@@ -2,9 +2,13 @@
 //
 //   State state(executable.program());
 //   const StateSlot* w = state.find("fc.weight");
-//   std::span<float> values = state.floats(*w);      // dense, row-major
+//   std::vector<std::byte> values = state.read(*w);   // dense, row-major
+//   state.write(*w, values);
+//
+// Kernels may see a variable in another layout (StateSlot::layout); everybody else sees dense tensors.
 #pragma once
 
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -24,8 +28,12 @@ class State {
   const std::vector<StateSlot>& slots() const { return slots_; }
 
   const StateSlot* find(const std::string& path) const;  // null where there is none
+  // Dense, row-major copies. REQUIRES: the sizes agree.
+  std::vector<std::byte> read(const StateSlot& slot) const;
+  void write(const StateSlot& slot, std::span<const std::byte> values);
+
+  // In place. REQUIRES: slot.layout is dense; floats: slot.type.dtype is f32.
   std::span<std::byte> bytes(const StateSlot& slot) const;
-  // REQUIRES: slot.type.dtype is f32.
   std::span<float> floats(const StateSlot& slot) const;
 
  private:

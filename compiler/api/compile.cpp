@@ -51,7 +51,8 @@ Compilation plan_single(Project& project, ElaboratedNetwork network, const std::
   const Graph &main = *c.lowered[0], &prepare = *c.lowered[1];
   std::vector<EntrySpec> entries{{entry, {&main}}};
   if (prepares) entries.push_back({"prepare", {&prepare}});
-  c.plan = build_program(entries, lay_out_state({&main}, nullptr), target, &project.sources());
+  c.plan = build_program(entries, lay_out_state({&main}, nullptr, settings.layouts), target, &project.sources(),
+                         {.layouts = settings.layouts});
   watch.lap(c.seconds.middle);
   return c;
 }
@@ -107,10 +108,10 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   const Graph& grad = lower(c, *c.gradient);
   const Graph& eval = lower(c, c.evaluation->graph);
   const OptimizerSpec optimizer = recipe ? recipe->optimizer : default_optimizer();
-  const StateLayout state = lay_out_state({&grad, &eval}, &optimizer);
+  const StateLayout state = lay_out_state({&grad, &eval}, &optimizer, settings.layouts);
   const Graph& apply = lower(c, make_update(optimizer, state.slab_elements));
   c.plan = build_program({{"eval", {&eval}}, {"grad", {&grad}}, {"apply", {&apply}}, {"step", {&grad, &apply}}}, state,
-                         c.target, &project.sources());
+                         c.target, &project.sources(), {.layouts = settings.layouts});
   watch.lap(c.seconds.middle);
   return c;
 }

@@ -24,6 +24,7 @@ namespace netc {
 struct CompileSettings {
   std::string device = "cpu", precision = "f32";
   CacheSettings cache;  // of compiled kernels; as it is here: none
+  LayoutOptions layouts{};
 };
 
 struct StageSeconds {

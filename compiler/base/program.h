@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compiler/base/init_spec.h"
+#include "compiler/base/layout.h"
 #include "compiler/base/shape.h"
 
 namespace netc {
@@ -81,6 +82,9 @@ struct StateSlot {
   StateKind kind = StateKind::parameter;
   InitSpec init;
   int64_t offset = 0;  // bytes from the state's base
+  Layout layout{};     // in which kernels see it; padding is always 0
+
+  int64_t bytes() const { return element_count(physical_shape(layout, type.shape)) * size_of(type.dtype); }
 };
 
 struct Program {

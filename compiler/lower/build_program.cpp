@@ -16,6 +16,8 @@ class ProgramBuilder {
       : state_(state), target_(target), sources_(sources), options_(options) {
     plan_.program.state = state.slots;
     plan_.program.state_bytes = state.bytes;
+    for (const StateSlot& slot : state.slots)
+      if (!slot.layout.dense()) layouts_[slot.path] = slot.layout;
   }
 
   ProgramPlan run(const std::vector<EntrySpec>& entries) {
@@ -32,7 +34,7 @@ class ProgramBuilder {
   const LoweredGraph& lowered(const Graph* graph) {
     for (const LoweredGraph& known : plan_.graphs)
       if (known.graph == graph) return known;
-    LoweredGraph result{graph, make_schedule(*graph, target_, sources_, options_), {}};
+    LoweredGraph result{graph, make_schedule(*graph, target_, sources_, options_, layouts_), {}};
     result.memory = plan_memory(result.schedule);
     plan_.graphs.push_back(std::move(result));
     return plan_.graphs.back();
@@ -94,6 +96,7 @@ class ProgramBuilder {
   const Target& target_;
   const SourceMap* sources_;
   const FuseOptions& options_;
+  StateLayouts layouts_;
   ProgramPlan plan_;
   std::map<Digest, int32_t> numbers_;  // by the identity's digest
 };

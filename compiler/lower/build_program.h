@@ -46,7 +46,8 @@ struct ProgramPlan {
   std::vector<LoweredGraph> graphs;  // distinct ones, in order of first use
 };
 
-// Equal bodies (identity()) become one kernel. REQUIRES: every state of the graphs is in `state`.
+// Equal bodies (identity()) become one kernel. REQUIRES: every state of the graphs is in `state`, laid out with the
+// options' layouts.
 ProgramPlan build_program(const std::vector<EntrySpec>& entries, const StateLayout& state, const Target& target,
                           const SourceMap* sources = nullptr, const FuseOptions& options = {});
 

@@ -198,6 +198,20 @@ int64_t work_of(const Dag& dag, const std::vector<ExprId>& roots, bool flops) {
   return work;
 }
 
+int64_t count_flops(const KernelBody& body) {
+  const LoopNest& nest = body.nest;
+  std::vector<ExprId> bodies, stores;
+  for (const Reduction& r : nest.reductions) bodies.push_back(r.body);
+  for (const Store& s : nest.stores) stores.push_back(s.value);
+  for (const PartialSum& p : body.partials) stores.push_back(p.body);
+  int64_t flops = nest.parallel_count() * work_of(nest.dag, stores, true);
+  if (!bodies.empty())
+    flops += nest.parallel_count() * nest.reduction_count() *
+             (work_of(nest.dag, bodies, true) + static_cast<int64_t>(bodies.size()));
+  if (body.contraction) flops += 2 * body.contraction->contraction.multiply_adds();
+  return flops;
+}
+
 NestCost cost_of(const Graph& graph, const FlatNest& flat) {
   NestCost cost;
   std::vector<ExprId> roots = roots_of(flat.nest);

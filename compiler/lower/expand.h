@@ -50,6 +50,9 @@ NestCost cost_of(const Graph& graph, const FlatNest& flat);
 // Work of the expressions reachable from the roots; an add counts 1. `flops`: every instruction counts 1.
 int64_t work_of(const Dag& dag, const std::vector<ExprId>& roots, bool flops = false);
 
+// Of a body's stores, sums and contraction; a multiply-add counts 2.
+int64_t count_flops(const KernelBody& body);
+
 // Everything that a nest evaluates.
 std::vector<ExprId> roots_of(const LoopNest& nest);
 

@@ -19,6 +19,7 @@
 
 #include "compiler/ir/graph.h"
 #include "compiler/ir/loop_nest.h"
+#include "compiler/lower/contraction_layouts.h"
 #include "compiler/lower/kernel.h"
 
 namespace netc {
@@ -82,6 +83,7 @@ struct FuseOptions {
   // Sums over the output of a contraction of at least this many elements (batch norm's statistics and their
   // gradients) are taken by the contraction's kernel. INT64_MAX: never.
   int64_t smallest_statistics = 16384;
+  LayoutOptions layouts{};
 };
 
 Fusion fuse(const Graph& graph, const FuseOptions& options = {});

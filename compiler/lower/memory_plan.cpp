@@ -75,19 +75,30 @@ class Planner {
     }
   }
 
-  // Both operands are their whole buffers, equal element by element, and the read one dies here.
+  // Both operands are their whole buffers, halos included, equal element by element, and the read one dies here.
   bool may_take_over(const ScheduledKernel& kernel, size_t written, size_t read, int k) {
     const KernelOperand& w = kernel.body.operands[written];
     const KernelOperand& r = kernel.body.operands[read];
     int32_t to = kernel.operands[written].buffer, from = kernel.operands[read].buffer;
     if (r.written || !in_arena(from) || to == from || w.dtype != r.dtype || bytes(to) != bytes(from)) return false;
     if (life(from).last != k || life(representative(from)).last != k) return false;
-    int64_t whole = element_count(w.shape) * size_of(w.dtype);
-    if (whole != bytes(to) || !same_squeezed(w.shape, r.shape)) return false;
+    int64_t whole = element_count(w.shape);
+    for (const HaloMargin& margin : halo_margins(w)) whole += element_count(margin.shape);
+    if (whole * size_of(w.dtype) != bytes(to) || !lie_alike(kernel, written, read)) return false;
     int uses_of_from = 0;
     for (const BufferView& view : kernel.operands) uses_of_from += representative(view.buffer) == representative(from);
     if (uses_of_from != 1) return false;
     return loads_own_elements(kernel.body, read);
+  }
+
+  // Whether equal elements lie at equal places of the two buffers.
+  static bool lie_alike(const ScheduledKernel& kernel, size_t a, size_t b) {
+    const KernelOperand &x = kernel.body.operands[a], &y = kernel.body.operands[b];
+    if (kernel.operands[a].offset != kernel.operands[b].offset || !same_squeezed(x.shape, y.shape)) return false;
+    const std::vector<int> axes = squeezed_axes(x.shape, y.shape);
+    for (size_t d = 0; d < axes.size(); ++d)
+      if (axes[d] >= 0 && x.strides[d] != y.strides[static_cast<size_t>(axes[d])]) return false;
+    return true;
   }
 
   static bool loads_own_elements(const KernelBody& body, size_t operand) {
@@ -229,7 +240,8 @@ void verify(const Schedule& schedule, const MemoryPlan& plan) {
       for (size_t j = 0; j < kernel.operands.size(); ++j) {
         if (j == i || !in_arena(kernel.operands[j]) || kernel.operands[j].buffer == view.buffer) continue;
         auto [other_begin, other_end] = range(kernel.operands[j], span_bytes(kernel.body.operands[j]));
-        bool in_place = other_begin == begin && other_end == end && !kernel.body.operands[j].written;
+        bool in_place = whole(kernel.operands[j].buffer) == std::pair(begin, end) && !kernel.body.operands[j].written &&
+                        range(view, span_bytes(kernel.body.operands[i])) == std::pair(other_begin, other_end);
         NETC_CHECK(in_place || other_end <= begin || end <= other_begin,
                    kernel.label + ": " + kernel.body.operands[i].name + " overlaps another operand");
       }

@@ -5,16 +5,13 @@
 
 #include "compiler/base/error.h"
 #include "compiler/ir/op_def.h"
+#include "compiler/lower/choose_layouts.h"
+#include "compiler/lower/expand.h"
+#include "compiler/lower/physical_space.h"
+#include "compiler/lower/placement.h"
 
 namespace netc {
 namespace {
-
-// Where a tensor is: offset and strides in elements of its dtype.
-struct Placement {
-  int32_t buffer = -1;
-  int64_t offset = 0;
-  Shape strides;
-};
 
 struct PartialBuffer {
   int32_t buffer = -1;
@@ -23,8 +20,8 @@ struct PartialBuffer {
 
 class Placer {
  public:
-  Placer(const Graph& graph, const Fusion& fusion, const Target& target)
-      : graph_(graph), fusion_(fusion), target_(target) {
+  Placer(const Graph& graph, const Fusion& fusion, const LayoutPlan& layouts, const StateLayouts& states, const Target& target)
+      : graph_(graph), fusion_(fusion), layouts_(layouts), state_layouts_(states), target_(target) {
     schedule_.states = graph.states;
     state_buffers_.resize(graph.states.size(), -1);
   }
@@ -33,12 +30,14 @@ class Placer {
     for (const GraphInput& input : graph_.inputs)
       schedule_.inputs.push_back({input.name, graph_.type(input.value), view_of(input.value)});
     find_stored_values();
-    for (const FusedKernel& kernel : fusion_.kernels) add_kernel(kernel);
+    for (size_t k = 0; k < fusion_.kernels.size(); ++k) add_kernel(fusion_.kernels[k], layouts_.contractions[k]);
     for (size_t i = 0; i < graph_.outputs.size(); ++i) {
       const GraphOutput& output = graph_.outputs[i];
       auto copied = output_copies_.find(static_cast<int32_t>(i));
       schedule_.outputs.push_back({output.name, graph_.type(output.value),
-                                   copied == output_copies_.end() ? view_of(output.value) : copied->second});
+                                   copied == output_copies_.end()
+                                       ? view_of(output.value, dense(output.value, "it is the output " + output.name))
+                                       : copied->second});
     }
     return std::move(schedule_);
   }
@@ -46,16 +45,23 @@ class Placer {
  private:
   ValueRole role(ValueId value) const { return fusion_.roles[static_cast<size_t>(value.index)]; }
 
-  int32_t new_buffer(std::string name, int64_t bytes, int32_t state = -1) {
-    schedule_.buffers.push_back({std::move(name), bytes, state});
-    return static_cast<int32_t>(schedule_.buffers.size()) - 1;
+  const Shape& shape(ValueId value) const { return graph_.type(value).shape; }
+
+  // A buffer for a whole tensor.
+  Placement new_buffer(std::string name, const TensorType& type, const Layout& layout, int32_t state = -1) {
+    const auto buffer = static_cast<int32_t>(schedule_.buffers.size());
+    const int64_t bytes = element_count(physical_shape(layout, type.shape)) * size_of(type.dtype);
+    schedule_.buffers.push_back({std::move(name), bytes, state, layout});
+    return whole_buffer(buffer, layout, type.shape);
   }
 
-  int32_t state_buffer(int32_t state) {
+  Placement state_placement(int32_t state) {
     int32_t& buffer = state_buffers_[static_cast<size_t>(state)];
     const StateVariable& variable = graph_.states[static_cast<size_t>(state)];
-    if (buffer < 0) buffer = new_buffer(variable.path, variable.type.bytes(), state);
-    return buffer;
+    auto known = state_layouts_.find(variable.path);
+    const Layout layout = known == state_layouts_.end() ? Layout{} : known->second;
+    if (buffer < 0) buffer = new_buffer(variable.path, variable.type, layout, state).buffer;
+    return whole_buffer(buffer, layout, variable.type.shape);
   }
 
   std::string name_of(ValueId value) const {
@@ -74,71 +80,71 @@ class Placer {
 
   Placement make_placement(ValueId value) {
     const Node& node = graph_.producer(value);
-    const TensorType& type = graph_.type(value);
     switch (role(value)) {
       case ValueRole::view: return view_placement(value);
       case ValueRole::leaf:
-        if (node.op == &state_op())
-          return {state_buffer(static_cast<int32_t>(node.attrs.integer("index"))), 0, row_major_strides(type.shape)};
+        if (node.op == &state_op()) return state_placement(static_cast<int32_t>(node.attrs.integer("index")));
         break;
       case ValueRole::computed:
       case ValueRole::gathered:
-        if (auto state = fusion_.in_state.find(value); state != fusion_.in_state.end())
-          return {state_buffer(state->second), 0, row_major_strides(type.shape)};
+        if (auto state = fusion_.in_state.find(value); state != fusion_.in_state.end()) return state_placement(state->second);
         if (auto piece = fusion_.pieces.find(value); piece != fusion_.pieces.end())
           return piece_placement(piece->second.first, piece->second.second);
         break;
       case ValueRole::constant:
       case ValueRole::inlined: throw InternalError("a value without memory is placed: " + name_of(value));
     }
-    return {new_buffer(name_of(value), type.bytes()), 0, row_major_strides(type.shape)};
+    return new_buffer(name_of(value), graph_.type(value), layouts_.homes[static_cast<size_t>(value.index)]);
   }
 
   Placement view_placement(ValueId value) {
     const Node& node = graph_.producer(value);
-    const Shape& from = graph_.type(node.inputs[0]).shape;
-    const Shape& to = graph_.type(value).shape;
-    Placement placement = place(node.inputs[0]);
+    const ValueId source = node.inputs[0];
+    const Shape &from = shape(source), &to = shape(value);
     if (node.op->name == "slice") {
       const Ints& begins = node.attrs.ints("begins");
-      for (size_t i = 0; i < begins.size(); ++i) placement.offset += begins[i] * placement.strides[i];
-    } else if (same_squeezed(from, to)) {
-      placement.strides = strides_over(placement.strides, from, to);
-    } else {
-      NETC_CHECK(placement.strides == row_major_strides(from), "a reshape looks at a strided value");
-      placement.strides = row_major_strides(to);
+      if (std::optional<Placement> slice = slice_of(place(source), from, begins, to)) return *slice;
+      return *slice_of(dense(source, "a slice begins or ends within a block"), from, begins, to);
     }
-    return placement;
-  }
-
-  // The strides of `from` (squeezed-equal to `to`), axis by axis of `to`; 0 for extents of 1.
-  static Shape strides_over(const Shape& strides, const Shape& from, const Shape& to) {
-    Shape result;
-    for (int axis : squeezed_axes(to, from)) result.push_back(axis < 0 ? 0 : strides[static_cast<size_t>(axis)]);
-    return dense_ones(std::move(result), to);
-  }
-
-  // Gives axes of extent 1 the stride that a dense tensor would have, so that equal views are equal texts.
-  static Shape dense_ones(Shape strides, const Shape& shape) {
-    int64_t inner = 1;
-    for (size_t i = shape.size(); i-- > 0;) {
-      if (shape[i] == 1) strides[i] = inner;
-      else inner = strides[i] * shape[i];
-    }
-    return strides;
+    if (same_squeezed(from, to)) return with_shape(place(source), from, to);
+    const Placement flat = dense(source, "a reshape looks at it");
+    return {flat.buffer, flat.offset, dense_layout(to.size()), row_major_strides(to)};
   }
 
   Placement piece_placement(ValueId concat, int32_t input) {
     const Node& node = graph_.producer(concat);
     auto axis = static_cast<size_t>(node.attrs.integer("axis"));
-    Placement placement = place(concat);
-    for (int32_t i = 0; i < input; ++i)
-      placement.offset += graph_.type(node.inputs[static_cast<size_t>(i)]).shape[axis] * placement.strides[axis];
-    return placement;
+    Shape begins(shape(concat).size(), 0);
+    for (int32_t i = 0; i < input; ++i) begins[axis] += shape(node.inputs[static_cast<size_t>(i)])[axis];
+    Placement whole = place(concat);
+    std::optional<Placement> piece = slice_of(whole, shape(concat), begins, shape(node.inputs[static_cast<size_t>(input)]));
+    NETC_CHECK(piece.has_value(), "a piece of a concat begins or ends within a block");
+    return *piece;
   }
 
-  BufferView view_of(ValueId value) {
-    const Placement& placement = place(value);
+  // Where a value lies in a layout that a reader needs: its own place, or a converted copy.
+  Placement in_layout(ValueId value, const Layout& layout, const std::string& reason) {
+    if (std::optional<Placement> own = seen_as(place(value), layout, shape(value))) return *own;
+    return converted(value, layout, reason);
+  }
+
+  // Where a value lies row-major without gaps.
+  Placement dense(ValueId value, const std::string& reason) {
+    const Placement& own = place(value);
+    return is_dense(own, shape(value)) ? own : converted(value, dense_layout(shape(value).size()), reason);
+  }
+
+  const Placement& converted(ValueId value, const Layout& layout, const std::string& reason) {
+    auto [copy, is_new] = copies_.try_emplace({value, to_string(layout)});
+    if (is_new) {
+      copy->second = new_buffer(name_of(value), graph_.type(value), layout);
+      add_conversion(value, place(value), copy->second, reason);
+    }
+    return copy->second;
+  }
+
+  BufferView view_of(ValueId value) { return view_of(value, place(value)); }
+  BufferView view_of(ValueId value, const Placement& placement) const {
     return {placement.buffer, placement.offset * size_of(graph_.type(value).dtype)};
   }
 
@@ -152,75 +158,167 @@ class Placer {
     for (const auto& [value, state] : fusion_.in_state) mark(value);
   }
 
-  void add_operand(ScheduledKernel& kernel, std::string name, DType dtype, const Shape& shape, Shape strides,
-                   BufferView view, bool written) {
+  // A kernel while it is made: its body is logical, and `forms` say how its operands lie.
+  struct Draft {
+    ScheduledKernel kernel;
+    std::vector<OperandForm> forms;
+    std::vector<std::pair<ValueId, std::pair<Placement, Placement>>> conversions;  // of results, from where to where
+  };
+
+  void add_operand(Draft& draft, const std::string& name, const TensorType& type, OperandForm form, BufferView view, bool written) {
     KernelOperand operand;
-    operand.name = std::move(name);
-    operand.dtype = dtype;
-    operand.shape = shape;
-    operand.strides = std::move(strides);
+    operand.name = name;
+    operand.dtype = type.dtype;
+    operand.shape = type.shape;
+    operand.strides = row_major_strides(type.shape);
     operand.space = schedule_.buffers[static_cast<size_t>(view.buffer)].state >= 0 ? Space::state : Space::arena;
     operand.written = written;
-    kernel.body.operands.push_back(std::move(operand));
-    kernel.operands.push_back(view);
+    draft.kernel.body.operands.push_back(std::move(operand));
+    draft.kernel.operands.push_back(view);
+    draft.forms.push_back(std::move(form));
   }
 
-  void add_kernel(const FusedKernel& fused) {
-    ScheduledKernel kernel;
-    kernel.body.nest = fused.nest;
-    kernel.body.nest.stores.clear();
-    kernel.body.contraction = fused.contraction;
-    kernel.nodes = fused.nodes;
-    kernel.reasons = fused.reasons;
-    for (ValueId value : fused.operands) {
-      if (is_partial(graph_, value)) {
-        const PartialBuffer& p = partials_.at(value);
-        add_operand(kernel, "partial sums", DType::f32, p.shape, row_major_strides(p.shape), {p.buffer, 0}, false);
-        if (fused.sums_rows) kernel.body.nest.extents.back() = p.shape[0];
-        continue;
-      }
-      const TensorType& type = graph_.type(value);
-      add_operand(kernel, name_of(value), type.dtype, type.shape, place(value).strides, view_of(value), false);
+  static OperandForm dense_form(const Shape& shape) { return {dense_layout(shape.size()), row_major_strides(shape), false}; }
+
+  void add_kernel(const FusedKernel& fused, const std::optional<std::array<Layout, 3>>& blocked) {
+    Draft draft;
+    KernelBody& body = draft.kernel.body;
+    body.nest = fused.nest;
+    body.nest.stores.clear();
+    body.contraction = fused.contraction;
+    draft.kernel.nodes = fused.nodes;
+    draft.kernel.reasons = fused.reasons;
+    for (size_t i = 0; i < fused.operands.size(); ++i) add_read(draft, fused, static_cast<int>(i), blocked);
+    std::optional<PhysicalSpace> space;
+    if (fused.contraction)
+      space = blocked ? space_of((*blocked)[static_cast<size_t>(fused.contraction->contraction.output)]) : logical_space(body.nest);
+    add_stores(draft, fused.results, space);
+    for (const FusedPartial& partial : fused.partials) {
+      body.partials.push_back({{partial.kept}, partial.body, static_cast<int>(draft.kernel.operands.size())});
+      const TensorType row{DType::f32, {1, partial.columns}};
+      add_operand(draft, "partial sums", row, dense_form(row.shape), {new_buffer("partial sums", row, {}).buffer, 0}, true);
     }
-    for (const FusedResult& result : fused.results) add_store(kernel, result);
-    for (const FusedPartial& partial : fused.partials) add_partial(kernel, partial);
-    drop_unused(kernel.body);
-    schedule_.kernels.push_back(std::move(kernel));
+    drop_unused(body);
+    finish(draft, space ? *space : choose_space(body, draft.forms));
+    for (size_t i = 0; i < fused.partials.size(); ++i) size_partial(schedule_.kernels.back(), i, fused.partials[i].value);
+    for (const auto& [value, way] : draft.conversions)
+      add_conversion(value, way.first, way.second, "the kernel before it computes blocks of channels");
   }
 
-  void add_partial(ScheduledKernel& kernel, const FusedPartial& partial) {
-    int64_t rows = task_grid(kernel.body, target_).partial_rows({partial.kept});
-    PartialBuffer p{new_buffer("partial sums", rows * partial.columns * size_of(DType::f32)), {rows, partial.columns}};
-    kernel.body.partials.push_back({{partial.kept}, partial.body, static_cast<int>(kernel.operands.size())});
-    add_operand(kernel, "partial sums", DType::f32, p.shape, row_major_strides(p.shape), {p.buffer, 0}, true);
-    partials_[partial.value] = std::move(p);
+  void finish(Draft& draft, const PhysicalSpace& space) {
+    draft.kernel.flops = count_flops(draft.kernel.body);
+    draft.kernel.body = make_physical(draft.kernel.body, draft.forms, space);
+    schedule_.kernels.push_back(std::move(draft.kernel));
   }
 
-  void add_store(ScheduledKernel& kernel, const FusedResult& result) {
+  void add_read(Draft& draft, const FusedKernel& fused, int number, const std::optional<std::array<Layout, 3>>& blocked) {
+    const ValueId value = fused.operands[static_cast<size_t>(number)];
+    if (is_partial(graph_, value)) {
+      const PartialBuffer& p = partials_.at(value);
+      add_operand(draft, "partial sums", {DType::f32, p.shape}, dense_form(p.shape), {p.buffer, 0}, false);
+      if (fused.sums_rows) draft.kernel.body.nest.extents.back() = p.shape[0];
+      return;
+    }
+    Placement placement = place(value);
+    OperandForm form;
+    if (fused.contraction && (number == fused.contraction->lhs || number == fused.contraction->rhs)) {
+      const Contraction& c = fused.contraction->contraction;
+      const int tensor = number == fused.contraction->lhs ? c.first_input() : c.second_input();
+      const Layout layout = blocked ? (*blocked)[static_cast<size_t>(tensor)] : dense_layout(shape(value).size());
+      placement = in_layout(value, layout, graph_.node(fused.nodes.front()).op->name + " reads it so");
+      form.shows_halo = true;
+      for (size_t i = 0; i < layout.dims.size(); ++i) placement.offset -= layout.dims[i].before * placement.strides[i];
+    }
+    form.layout = placement.layout;
+    form.strides = placement.strides;
+    add_operand(draft, name_of(value), graph_.type(value), std::move(form), view_of(value, placement), false);
+  }
+
+  // Gives partial sums their rows, now that the kernel's tasks are known.
+  void size_partial(ScheduledKernel& kernel, size_t number, ValueId value) {
+    const PartialSum& partial = kernel.body.partials[number];
+    const auto output = static_cast<size_t>(partial.output);
+    int64_t columns = 1;
+    for (int axis : partial.kept) columns *= kernel.body.nest.extents[static_cast<size_t>(axis)];
+    const Shape rows{task_grid(kernel.body, target_).partial_rows(partial.kept), columns};
+    const int32_t buffer = kernel.operands[output].buffer;
+    kernel.body.operands[output].shape = rows;
+    kernel.body.operands[output].strides = row_major_strides(rows);
+    schedule_.buffers[static_cast<size_t>(buffer)].bytes = element_count(rows) * size_of(DType::f32);
+    partials_[value] = {buffer, rows};
+  }
+
+  // Where a result goes; its name.
+  std::optional<Placement> target_of(const FusedResult& result) {
     const TensorType& type = graph_.type(result.value);
-    Placement placement;
     switch (result.target.kind) {
       case ResultTarget::Kind::value:
-        if (!stored_.count(result.value)) return;
-        placement = place(result.value);
-        break;
-      case ResultTarget::Kind::piece: placement = piece_placement(result.target.concat, result.target.index); break;
+        if (!stored_.count(result.value)) return std::nullopt;
+        return place(result.value);
+      case ResultTarget::Kind::piece: return piece_placement(result.target.concat, result.target.index);
       case ResultTarget::Kind::output: {
-        placement = {new_buffer("output." + graph_.outputs[static_cast<size_t>(result.target.index)].name, type.bytes()),
-                     0, row_major_strides(type.shape)};
-        output_copies_[result.target.index] = {placement.buffer, 0};
-        break;
+        Placement output =
+            new_buffer("output." + graph_.outputs[static_cast<size_t>(result.target.index)].name, type, {});
+        output_copies_[result.target.index] = {output.buffer, 0};
+        return output;
       }
       case ResultTarget::Kind::update:
-        placement = {state_buffer(graph_.updates[static_cast<size_t>(result.target.index)].state), 0,
-                     row_major_strides(type.shape)};
-        break;
+        return state_placement(graph_.updates[static_cast<size_t>(result.target.index)].state);
     }
-    LoopNest& nest = kernel.body.nest;
-    Shape space = nest.parallel_extents();
-    nest.stores.push_back({static_cast<int>(kernel.operands.size()), result.expr});
-    add_operand(kernel, name_of(result.value), type.dtype, space, strides_over(placement.strides, type.shape, space),
-                {placement.buffer, placement.offset * size_of(type.dtype)}, true);
+    return std::nullopt;
+  }
+
+  // `fixed`: the kernel's space, if a contraction says so; else axes are split where a result lies in blocks. A result that
+  // cannot be stored from there goes to a buffer of its own first.
+  void add_stores(Draft& draft, const std::vector<FusedResult>& results, const std::optional<PhysicalSpace>& fixed) {
+    const Shape extents = draft.kernel.body.nest.parallel_extents();
+    std::vector<std::optional<Placement>> targets;
+    std::set<int> split;
+    for (const FusedResult& result : results) {
+      std::optional<Placement> target = target_of(result);
+      if (target) target = with_shape(*target, shape(result.value), extents);
+      if (target)
+        for (const LayoutDim& d : target->layout.dims)
+          if (d.part == LayoutDim::Part::inner) split.insert(d.dimension);
+      targets.push_back(std::move(target));
+    }
+    const PhysicalSpace space =
+        fixed ? *fixed : space_of(blocked_layout(extents.size(), {split.begin(), split.end()}, kChannelBlock));
+    for (size_t i = 0; i < results.size(); ++i)
+      if (targets[i]) add_store(draft, results[i], *targets[i], space);
+  }
+
+  void add_store(Draft& draft, const FusedResult& result, Placement target, const PhysicalSpace& space) {
+    const TensorType& type = graph_.type(result.value);
+    LoopNest& nest = draft.kernel.body.nest;
+    const Shape extents = nest.parallel_extents();
+    if (!can_store(space, extents, target.layout)) {
+      Placement own = new_buffer(name_of(result.value), {type.dtype, extents}, layout_of(space));
+      draft.conversions.push_back({result.value, {with_shape(own, extents, type.shape), with_shape(target, extents, type.shape)}});
+      target = std::move(own);
+    }
+    nest.stores.push_back({static_cast<int>(draft.kernel.operands.size()), result.expr});
+    const BufferView view = view_of(result.value, target);
+    add_operand(draft, name_of(result.value), {type.dtype, extents}, {target.layout, target.strides, false}, view, true);
+  }
+
+  // A kernel that copies a value from one place to another.
+  void add_conversion(ValueId value, const Placement& from, const Placement& to, const std::string& reason) {
+    const TensorType& type = graph_.type(value);
+    Draft draft;
+    LoopNest& nest = draft.kernel.body.nest;
+    nest.extents = type.shape;
+    nest.parallel = static_cast<int>(type.shape.size());
+    std::vector<ExprId> axes;
+    for (int a = 0; a < nest.parallel; ++a) axes.push_back(nest.dag.axis(a));
+    const ExprId element = is_floating(type.dtype) ? nest.dag.load(0, axes) : nest.dag.from_index(nest.dag.index_load(0, axes));
+    nest.stores = {{1, element}};
+    draft.kernel.nodes = {graph_.value(value).producer};
+    draft.kernel.converts = true;
+    draft.kernel.reasons = {"layout: " + to_string(from.layout) + " to " + to_string(to.layout) + ", " + reason};
+    add_operand(draft, name_of(value), type, {from.layout, from.strides, false}, view_of(value, from), false);
+    add_operand(draft, name_of(value), type, {to.layout, to.strides, false}, view_of(value, to), true);
+    finish(draft, choose_space(draft.kernel.body, draft.forms));
   }
 
   // Keeps the reductions that a store uses (max pooling's positions serve only the gradient), and of the Dag
@@ -250,8 +348,11 @@ class Placer {
 
   const Graph& graph_;
   const Fusion& fusion_;
+  const LayoutPlan& layouts_;
+  const StateLayouts& state_layouts_;
   const Target& target_;
   Schedule schedule_;
+  std::map<std::pair<ValueId, std::string>, Placement> copies_;  // by layout
   std::map<ValueId, PartialBuffer> partials_;
   std::vector<int32_t> state_buffers_;
   std::map<ValueId, Placement> placements_;
@@ -261,8 +362,9 @@ class Placer {
 
 }  // namespace
 
-Schedule place(const Graph& graph, const Fusion& fusion, const Target& target) {
-  return Placer(graph, fusion, target).run();
+Schedule place(const Graph& graph, const Fusion& fusion, const LayoutPlan& layouts, const StateLayouts& states,
+               const Target& target) {
+  return Placer(graph, fusion, layouts, states, target).run();
 }
 
 }  // namespace netc

@@ -7,7 +7,6 @@
 
 #include "compiler/base/error.h"
 #include "compiler/ir/op_def.h"
-#include "compiler/lower/expand.h"
 #include "compiler/lower/fuse.h"
 #include "compiler/lower/place.h"
 
@@ -34,24 +33,10 @@ std::string label_of(const Graph& graph, const ScheduledKernel& kernel, const So
   if (paths.size() > kLabelPaths) label += " + …";
   if (kernel.body.contraction && kernel.body.contraction->contraction.output != 2)
     label += kernel.body.contraction->contraction.output == 0 ? " [data gradient]" : " [weight gradient]";
+  if (kernel.converts) label += " [layout]";
   if (sources && span.valid())
     label += fmt::format(" ({}:{})", sources->file(span.file).path, sources->position(span.file, span.begin).line);
   return label;
-}
-
-void add_costs(ScheduledKernel& kernel) {
-  const LoopNest& nest = kernel.body.nest;
-  std::vector<ExprId> bodies, stores;
-  for (const Reduction& r : nest.reductions) bodies.push_back(r.body);
-  for (const Store& s : nest.stores) stores.push_back(s.value);
-  for (const PartialSum& p : kernel.body.partials) stores.push_back(p.body);
-  kernel.flops = nest.parallel_count() * work_of(nest.dag, stores, true);
-  if (!bodies.empty())
-    kernel.flops += nest.parallel_count() * nest.reduction_count() *
-                    (work_of(nest.dag, bodies, true) + static_cast<int64_t>(bodies.size()));
-  if (kernel.body.contraction) kernel.flops += 2 * kernel.body.contraction->contraction.multiply_adds();
-  for (const KernelOperand& operand : kernel.body.operands)
-    kernel.bytes += element_count(operand.shape) * size_of(operand.dtype);
 }
 
 std::string to_string(const Schedule& schedule, const BufferView& view) {
@@ -68,10 +53,17 @@ Schedule make_schedule(const Graph& graph, const Target& target, const SourceMap
 }
 
 Schedule make_schedule(const Graph& graph, const Target& target, const SourceMap* sources, const FuseOptions& options) {
-  Schedule schedule = place(graph, fuse(graph, options), target);
+  return make_schedule(graph, target, sources, options, choose_state_layouts({&graph}, options.layouts));
+}
+
+Schedule make_schedule(const Graph& graph, const Target& target, const SourceMap* sources, const FuseOptions& options,
+                       const StateLayouts& states) {
+  const Fusion fusion = fuse(graph, options);
+  Schedule schedule = place(graph, fusion, choose_layouts(graph, fusion, states, options.layouts), states, target);
   for (ScheduledKernel& kernel : schedule.kernels) {
     kernel.label = label_of(graph, kernel, sources);
-    add_costs(kernel);
+    for (const KernelOperand& operand : kernel.body.operands)
+      kernel.bytes += element_count(operand.shape) * size_of(operand.dtype);
   }
   verify(schedule);
   return schedule;
@@ -96,6 +88,12 @@ void verify(const Schedule& schedule) {
       int64_t last = 0;
       for (size_t d = 0; d < operand.shape.size(); ++d) last += (operand.shape[d] - 1) * operand.strides[d];
       check_view(kernel.operands[i], (last + 1) * size_of(operand.dtype), kernel.label + ", operand " + operand.name);
+      for (const HaloMargin& margin : halo_margins(operand)) {
+        int64_t first = margin.offset, reach = 0;
+        for (size_t d = 0; d < margin.shape.size(); ++d) reach += (margin.shape[d] - 1) * operand.strides[d];
+        check_view({kernel.operands[i].buffer, kernel.operands[i].offset + first * size_of(operand.dtype)},
+                   (reach + 1) * size_of(operand.dtype), kernel.label + ", halo of " + operand.name);
+      }
       const Buffer& buffer = schedule.buffers[static_cast<size_t>(kernel.operands[i].buffer)];
       NETC_CHECK((operand.space == Space::state) == (buffer.state >= 0), kernel.label + ": an operand in another space");
       NETC_CHECK(operand.written || buffer.state >= 0 || written.count(kernel.operands[i].buffer),
@@ -115,7 +113,8 @@ std::string to_string(const Schedule& schedule, bool with_bodies) {
   std::string text;
   for (size_t i = 0; i < schedule.buffers.size(); ++i) {
     const Buffer& buffer = schedule.buffers[i];
-    text += fmt::format("buffer b{}: {} bytes {}{}\n", i, buffer.bytes, buffer.state >= 0 ? "state " : "", buffer.name);
+    text += fmt::format("buffer b{}: {} bytes {}{}{}\n", i, buffer.bytes, buffer.state >= 0 ? "state " : "", buffer.name,
+                        buffer.layout.dense() ? "" : " " + to_string(buffer.layout));
   }
   for (const ScheduleSlot& input : schedule.inputs)
     text += fmt::format("input {}: {} in {}\n", input.name, to_string(input.type), to_string(schedule, input.view));

@@ -10,9 +10,11 @@
 //     add: joins matmul, its operand stays in a register
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
+#include "compiler/base/layout.h"
 #include "compiler/base/target.h"
 #include "compiler/ir/graph.h"
 #include "compiler/lower/kernel.h"
@@ -24,6 +26,7 @@ struct Buffer {
   std::string name;    // for dumps: the value's path
   int64_t bytes = 0;
   int32_t state = -1;  // the state variable (of Schedule::states) that it is, or -1: it is in the arena
+  Layout layout{};     // of the tensor that it holds; views of it may look at it otherwise
 };
 
 struct BufferView {
@@ -38,12 +41,13 @@ struct ScheduledKernel {
   std::vector<NodeId> nodes;         // of the graph, in order
   std::string label;                 // "stage.0.conv0 + bn0 + relu0 (resnet.net:12)"
   std::vector<std::string> reasons;  // for `netc explain`: per node, why it is here
-  int64_t flops = 0, bytes = 0;
+  int64_t flops = 0, bytes = 0;      // without padding lanes; with them
+  bool converts = false;             // it only brings a value into another layout
 };
 
 struct ScheduleSlot {
   std::string name;
-  TensorType type;  // dense, row-major
+  TensorType type;  // row-major in the view
   BufferView view;
 };
 
@@ -55,11 +59,16 @@ struct Schedule {
 };
 
 struct FuseOptions;
+using StateLayouts = std::map<std::string, Layout>;  // by path of a state variable; absent: dense
 
 // REQUIRES: `graph` after the passes of pipeline.h (no composite operators). `sources` may be null; with
 // it, labels name source lines. The kernels' task counts depend on `target` and shapes only.
 Schedule make_schedule(const Graph& graph, const Target& target, const SourceMap* sources = nullptr);
+// With states in the layouts that the graph wants (choose_layouts.h).
 Schedule make_schedule(const Graph& graph, const Target& target, const SourceMap* sources, const FuseOptions& options);
+// With states in given layouts: those that all graphs over one State agree on.
+Schedule make_schedule(const Graph& graph, const Target& target, const SourceMap* sources, const FuseOptions& options,
+                       const StateLayouts& states);
 
 // THROWS InternalError with the first broken invariant: operands within their buffers, no arena buffer
 // read before it is written, bodies as verify(KernelBody) wants them.

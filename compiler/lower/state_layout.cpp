@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compiler/base/error.h"
+#include "compiler/lower/choose_layouts.h"
 #include "compiler/passes/update.h"
 
 namespace netc {
@@ -12,9 +13,9 @@ constexpr int64_t kSlotAlignment = 64;
 
 int64_t aligned(int64_t bytes) { return ceil_div(bytes, kSlotAlignment) * kSlotAlignment; }
 
-class Layout {
+class StateArranger {
  public:
-  explicit Layout(const std::vector<const Graph*>& graphs) {
+  StateArranger(const std::vector<const Graph*>& graphs, StateLayouts layouts) : layouts_(std::move(layouts)) {
     for (const Graph* graph : graphs)
       for (const StateVariable& state : graph->states) collect(state);
   }
@@ -25,7 +26,7 @@ class Layout {
     if (!gradients_.empty()) add_slab(kGradientSlab, "gradient/", StateKind::gradient);
     if (optimizer)
       for (const std::string& name : moment_names(*optimizer)) add_slab("slab/" + name, name + "/", StateKind::moment);
-    for (const StateVariable& buffer : buffers_) add_slot(buffer);
+    for (const StateVariable& buffer : buffers_) add_slot(buffer, layout_of(buffer.path));
     return std::move(layout_);
   }
 
@@ -61,23 +62,30 @@ class Layout {
     int64_t begin = layout_.bytes;
     layout_.offsets[name] = begin;
     for (StateVariable state : parameters_) {
+      const Layout layout = layout_of(state.path);
       if (kind != StateKind::parameter) state.init = {};
       state.path = prefix + state.path;
       state.kind = kind;
-      add_slot(state);
+      add_slot(state, layout);
     }
     layout_.slab_elements = (layout_.bytes - begin) / size_of(DType::f32);
   }
 
-  void add_slot(const StateVariable& state) {
+  Layout layout_of(const std::string& path) const {
+    auto found = layouts_.find(path);
+    return found == layouts_.end() ? Layout{} : found->second;
+  }
+
+  void add_slot(const StateVariable& state, const Layout& layout) {
     layout_.offsets[state.path] = layout_.bytes;
-    layout_.slots.push_back({state.path, state.type, state.kind, state.init, layout_.bytes});
-    layout_.bytes += aligned(state.type.bytes());
+    layout_.slots.push_back({state.path, state.type, state.kind, state.init, layout_.bytes, layout});
+    layout_.bytes += aligned(layout_.slots.back().bytes());
   }
 
   std::map<std::string, TensorType> types_;
   std::vector<StateVariable> parameters_, buffers_;
   std::vector<std::string> gradients_;  // paths of their parameters, in order
+  StateLayouts layouts_;
   StateLayout layout_;
 };
 
@@ -89,8 +97,8 @@ int64_t StateLayout::offset_of(const std::string& path) const {
   return found->second;
 }
 
-StateLayout lay_out_state(const std::vector<const Graph*>& graphs, const OptimizerSpec* optimizer) {
-  return Layout(graphs).run(optimizer);
+StateLayout lay_out_state(const std::vector<const Graph*>& graphs, const OptimizerSpec* optimizer, const LayoutOptions& layouts) {
+  return StateArranger(graphs, choose_state_layouts(graphs, layouts)).run(optimizer);
 }
 
 }  // namespace netc

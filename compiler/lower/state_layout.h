@@ -4,7 +4,9 @@
 //
 //   | parameters: fc.bias, fc.weight, conv.weight | gradients: the same | momentum: the same | bn.running_mean … |
 //
-// Slots are aligned to 64 bytes; a slab's gaps belong to it (the optimizer runs over them, they stay 0).
+// Slots are aligned to 64 bytes; a slab's gaps belong to it (the optimizer runs over them, they stay 0). Weights of
+// contractions, their gradients and moments lie in the layout in which contractions read the weights; their padding lanes
+// stay 0 as gaps do.
 #pragma once
 
 #include <map>
@@ -14,6 +16,7 @@
 #include "compiler/base/program.h"
 #include "compiler/base/recipe.h"
 #include "compiler/ir/graph.h"
+#include "compiler/lower/contraction_layouts.h"
 
 namespace netc {
 
@@ -28,6 +31,7 @@ struct StateLayout {
 
 // The states of all graphs, by path. Parameters in the order of the gradient states, where a graph has them.
 // `optimizer`: null without training. REQUIRES: parameters are f32; equal paths have equal types.
-StateLayout lay_out_state(const std::vector<const Graph*>& graphs, const OptimizerSpec* optimizer);
+StateLayout lay_out_state(const std::vector<const Graph*>& graphs, const OptimizerSpec* optimizer,
+                          const LayoutOptions& layouts = {});
 
 }  // namespace netc

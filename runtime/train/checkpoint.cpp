@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <deque>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
@@ -155,7 +156,12 @@ LoadReport load(State& state, const SafetensorsFile& file, const LoadWeightsOpti
   for (const TensorEntry& entry : file.entries())
     if (!used.count(entry.name)) report.unexpected.push_back(entry.name);
   if (!report.missing.empty() || !report.mismatched.empty()) do_not_fit(report);
-  for (auto [slot, entry] : pairs) file.read(*entry, state.bytes(*slot));
+  std::vector<std::byte> values;
+  for (auto [slot, entry] : pairs) {
+    values.resize(static_cast<size_t>(slot->type.bytes()));
+    file.read(*entry, values);
+    state.write(*slot, values);
+  }
   return report;
 }
 
@@ -223,10 +229,12 @@ void save_checkpoint(const std::string& path, const State& state, const ModelInf
     if (progress->best) metadata["netc.training.best"] = exact(*progress->best);
   }
   std::vector<TensorToWrite> tensors;
+  std::deque<std::vector<std::byte>> values;  // of those that do not lie densely
   for (const StateSlot& slot : state.slots()) {
     bool model_part = slot.kind == StateKind::parameter || slot.kind == StateKind::buffer;
-    if (model_part || (progress && slot.kind == StateKind::moment))
-      tensors.push_back({slot.path, slot.type, state.bytes(slot).data()});
+    if (!model_part && !(progress && slot.kind == StateKind::moment)) continue;
+    if (!slot.layout.dense()) values.push_back(state.read(slot));
+    tensors.push_back({slot.path, slot.type, slot.layout.dense() ? state.bytes(slot).data() : values.back().data()});
   }
   write_safetensors(path, std::move(tensors), metadata);
 }

@@ -1,5 +1,8 @@
 #include "tests/lower/run_schedule.h"
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -15,12 +18,19 @@ class Runner {
       : schedule_(schedule), plan_(plan), run_{inputs.scalars, inputs.learning_rate} {
     double nan = std::numeric_limits<double>::quiet_NaN();
     arena_.assign(static_cast<size_t>(plan.arena_bytes), nan);
-    for (const StateVariable& state : schedule.states) {
-      std::vector<double> memory(static_cast<size_t>(state.type.bytes()), nan);
+    state_layouts_.resize(schedule.states.size());
+    for (const Buffer& buffer : schedule.buffers)
+      if (buffer.state >= 0) state_layouts_[static_cast<size_t>(buffer.state)] = buffer.layout;
+    for (size_t s = 0; s < schedule.states.size(); ++s) {
+      const StateVariable& state = schedule.states[s];
+      const int64_t size = size_of(state.type.dtype);
+      std::vector<double> memory(static_cast<size_t>(element_count(physical_shape(state_layouts_[s], state.type.shape)) * size), 0.0);
+      const std::vector<int64_t> positions = element_positions(state_layouts_[s], state.type.shape);
       auto given = inputs.states.find(state.path);
-      if (given != inputs.states.end())
-        for (size_t i = 0; i < given->second.data.size(); ++i)
-          memory[i * static_cast<size_t>(size_of(state.type.dtype))] = given->second.data[i];
+      for (size_t i = 0; i < positions.size(); ++i) {
+        for (int64_t b = 0; b < size; ++b) memory[static_cast<size_t>(positions[i] * size + b)] = nan;
+        if (given != inputs.states.end()) memory[static_cast<size_t>(positions[i] * size)] = given->second.data[i];
+      }
       states_.push_back(std::move(memory));
     }
     for (const ScheduleSlot& slot : schedule.inputs) {
@@ -41,8 +51,14 @@ class Runner {
     for (size_t s = 0; s < states_.size(); ++s) {
       const StateVariable& state = schedule_.states[s];
       HostTensor tensor{state.type.shape, {}};
-      for (int64_t i = 0; i < state.type.elements(); ++i)
-        tensor.data.push_back(states_[s][static_cast<size_t>(i * size_of(state.type.dtype))]);
+      const auto size = static_cast<size_t>(size_of(state.type.dtype));
+      std::vector<bool> padding(states_[s].size() / size, true);
+      for (int64_t position : element_positions(state_layouts_[s], state.type.shape)) {
+        tensor.data.push_back(states_[s][static_cast<size_t>(position) * size]);
+        padding[static_cast<size_t>(position)] = false;
+      }
+      for (size_t i = 0; i < padding.size(); ++i)
+        EXPECT_TRUE(!padding[i] || states_[s][i * size] == 0) << state.path << ": a padding lane is not 0";
       result.states[state.path] = std::move(tensor);
     }
     return result;
@@ -57,16 +73,19 @@ class Runner {
   }
 
   // Calls `visit` with the strided position of every element, in row-major order.
-  static void for_each(const KernelOperand& operand, const std::function<void(int64_t)>& visit) {
-    int64_t count = element_count(operand.shape);
+  static void for_each(const Shape& shape, const Shape& strides, const std::function<void(int64_t)>& visit) {
+    int64_t count = element_count(shape);
     for (int64_t i = 0; i < count; ++i) {
       int64_t rest = i, position = 0;
-      for (size_t d = operand.shape.size(); d-- > 0;) {
-        position += rest % operand.shape[d] * operand.strides[d];
-        rest /= operand.shape[d];
+      for (size_t d = shape.size(); d-- > 0;) {
+        position += rest % shape[d] * strides[d];
+        rest /= shape[d];
       }
       visit(position);
     }
+  }
+  static void for_each(const KernelOperand& operand, const std::function<void(int64_t)>& visit) {
+    for_each(operand.shape, operand.strides, visit);
   }
 
   void launch(const ScheduledKernel& kernel) {
@@ -109,11 +128,14 @@ class Runner {
       auto number = static_cast<size_t>(body.nest.stores[s].output);
       const KernelOperand& operand = body.operands[number];
       size_t next = 0;
-      for_each(operand, [&](int64_t position) {
+      auto write = [&](int64_t position, double value) {
         double* memory = &at(kernel.operands[number], position, operand.dtype);
-        memory[0] = results[s].data[next++];
+        memory[0] = value;
         for (int64_t b = 1; b < size_of(operand.dtype); ++b) memory[b] = std::numeric_limits<double>::quiet_NaN();
-      });
+      };
+      for_each(operand, [&](int64_t position) { write(position, results[s].data[next++]); });
+      for (const HaloMargin& margin : halo_margins(operand))
+        for_each(margin.shape, operand.strides, [&](int64_t position) { write(margin.offset + position, 0); });
     }
   }
 
@@ -141,6 +163,7 @@ class Runner {
   const MemoryPlan& plan_;
   RunScalars run_;
   std::vector<double> arena_;
+  std::vector<Layout> state_layouts_;
   std::vector<std::vector<double>> states_;
 };
 

@@ -69,5 +69,25 @@ TEST(Schedule, ComputesRandomNetworks) {
   }
 }
 
+// Every channel axis in blocks, whether it fills them or not.
+constexpr LayoutOptions kAllBlocked{.blocked = true, .least_fill = 0};
+
+TEST(Schedule, ComputesNetworksInBlockedLayouts) {
+  for (const Graph& graph : {mlp(4), small_cnn(3), residual_network(2), inception_network(2)}) {
+    check(graph, 1, {.layouts = kAllBlocked});
+    check(differentiate(graph, "loss"), 1, {.layouts = kAllBlocked});
+    check(differentiate(graph, "loss"), 1, {.smallest_statistics = 0, .layouts = kAllBlocked});
+  }
+}
+
+TEST(Schedule, ComputesRandomNetworksInBlockedLayouts) {
+  for (uint64_t seed = 0; seed < 80 && !HasFailure(); ++seed) {
+    SCOPED_TRACE(seed);
+    Graph graph = random_network(seed);
+    check(graph, seed, {.layouts = kAllBlocked});
+    check(differentiate(graph, "loss"), seed, {.smallest_statistics = seed % 2 == 0 ? INT64_MAX : 0, .layouts = kAllBlocked});
+  }
+}
+
 }  // namespace
 }  // namespace netc

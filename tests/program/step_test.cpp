@@ -2,6 +2,7 @@
 // bitwise the same at any number of threads.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -25,7 +26,7 @@ class Compiled {
  public:
   explicit Compiled(const Graph& network, const FuseOptions& options) : grad_(differentiate(network, "loss")) {
     Graph lowered = optimize(grad_);
-    layout_ = lay_out_state({&lowered}, &kSgd);
+    layout_ = lay_out_state({&lowered}, &kSgd, options.layouts);
     Graph apply = optimize(make_update(kSgd, layout_.slab_elements));
     Target target = host_target();
     ProgramPlan plan = build_program({{"step", {&lowered, &apply}}}, layout_, target, nullptr, options);
@@ -45,8 +46,8 @@ class Compiled {
     for (const StateSlot& slot : context.state().slots()) {
       auto given = inputs.states.find(slot.path);
       if (given == inputs.states.end()) continue;
-      std::span<float> values = context.state().floats(slot);
-      for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(given->second.data[i]);
+      const std::vector<float> values(given->second.data.begin(), given->second.data.end());
+      context.state().write(slot, std::as_bytes(std::span(values)));
     }
     const EntryPoint& entry = *context.program().find_entry("step");
     std::vector<std::vector<std::byte>> tensors;
@@ -115,11 +116,14 @@ int check(const Graph& network, uint64_t seed, const FuseOptions& options = {}) 
   EXPECT_NEAR(loss, expected_loss, 1e-4 * std::max(1.0, std::abs(expected_loss)));
   for (const StateVariable& state : compiled.grad().states) {
     const HostTensor& tensor = expected.at(state.path);
-    const auto* values = reinterpret_cast<const float*>(bytes.data() + compiled.layout().offset_of(state.path));
+    const auto slot = std::find_if(compiled.layout().slots.begin(), compiled.layout().slots.end(),
+                                   [&](const StateSlot& s) { return s.path == state.path; });
+    const auto* values = reinterpret_cast<const float*>(bytes.data() + slot->offset);
+    const std::vector<int64_t> positions = element_positions(slot->layout, slot->type.shape);
     double scale = 1e-2;
     for (double v : tensor.data) scale = std::max(scale, std::abs(v));
     for (size_t i = 0; i < tensor.data.size() && !testing::Test::HasFailure(); ++i)
-      EXPECT_NEAR(values[i], tensor.data[i], 5e-4 * scale) << state.path << "[" << i << "]";
+      EXPECT_NEAR(values[positions[i]], tensor.data[i], 5e-4 * scale) << state.path << "[" << i << "]";
   }
   for (int threads : {2, 3, 5}) {
     float other = 0;
@@ -140,6 +144,20 @@ TEST(Step, RandomNetworks) {
   for (uint64_t seed = 0; seed < 6 && !HasFailure(); ++seed) {
     SCOPED_TRACE(seed);
     check(random_network(seed), seed, {.smallest_statistics = seed % 2 == 0 ? INT64_MAX : 0});
+  }
+}
+
+// Every channel axis in blocks, whether it fills them or not.
+constexpr LayoutOptions kAllBlocked{.blocked = true, .least_fill = 0};
+
+TEST(Step, BlockedLayouts) {
+  for (const Graph& network : {small_cnn(3), inception_network(2), residual_network(4)}) check(network, 1, {.layouts = kAllBlocked});
+  EXPECT_GT(check(residual_network(4), 1, {.smallest_statistics = 0, .layouts = kAllBlocked}), 5);
+}
+TEST(Step, RandomNetworksInBlockedLayouts) {
+  for (uint64_t seed = 0; seed < 6 && !HasFailure(); ++seed) {
+    SCOPED_TRACE(seed);
+    check(random_network(seed), seed, {.smallest_statistics = seed % 2 == 0 ? INT64_MAX : 0, .layouts = kAllBlocked});
   }
 }
 
