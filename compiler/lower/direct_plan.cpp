@@ -277,6 +277,11 @@ double traffic(const DirectPlan& plan) {
          static_cast<double>(touched(plan, phase.v, phase, false) + touched(plan, phase.s, phase, false));
 }
 
+double traffic_with(DirectPlan plan, size_t v, int64_t block) {
+  plan.variables[v].block = block;
+  return traffic(plan);
+}
+
 int64_t divisor_up_to(int64_t extent, int64_t limit) {
   for (int64_t b = std::min(extent, limit); b > 1; --b)
     if (extent % b == 0) return b;
@@ -318,12 +323,11 @@ void choose_blocks(DirectPlan& plan) {
     double least = 0;
     for (size_t v = 0; v < plan.variables.size(); ++v) {
       const int64_t smaller = smaller_block(plan, v);
-      if (smaller == 0) continue;
-      const int64_t block = plan.variables[v].block;
-      plan.variables[v].block = smaller;
-      const double cost = traffic(plan);
-      plan.variables[v].block = block;
-      if (chosen >= 0 && cost >= least) continue;
+      // Parts of rows only where nothing else is left: they end where memory would go on.
+      if (smaller == 0 || (static_cast<int>(v) == plan.row && chosen >= 0)) continue;
+      const double cost = traffic_with(plan, v, smaller);
+      const bool instead_of_row = chosen == plan.row && chosen >= 0;
+      if (chosen >= 0 && !instead_of_row && cost >= least) continue;
       chosen = static_cast<int>(v);
       chosen_block = smaller;
       least = cost;

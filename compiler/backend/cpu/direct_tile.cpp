@@ -48,8 +48,13 @@ class TileMultiplier {
 
   Carried innermost(const SumLoop& loop, const SumRange& range, Value* broadcast, Value* lanes, Carried sums) {
     const auto steps = [&](int64_t count, Value* first_broadcast, Value* first_lanes, Carried carried) {
-      for (int64_t i = 0; i < count; ++i)
-        carried = step(at(first_broadcast, i * loop.broadcast_stride), at(first_lanes, i * loop.lane_stride), carried);
+      // A window slides by less than itself: rows of one step are rows of another. Kept from one to the other they would
+      // not fit the registers; loaded again they cost nothing.
+      const bool overlap = tile_.rows * row_stride_ > loop.broadcast_stride && count * loop.broadcast_stride > row_stride_;
+      for (int64_t i = 0; i < count; ++i) {
+        Value* address = at(first_broadcast, i * loop.broadcast_stride);
+        carried = step(overlap ? b_.opaque(address) : address, at(first_lanes, i * loop.lane_stride), carried);
+      }
       return carried;
     };
     if (!range.whole)
