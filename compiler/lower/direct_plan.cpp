@@ -11,6 +11,7 @@ namespace {
 constexpr int64_t kTaskMultiplyAdds = 8 << 20;  // some 70 us with 512-bit vectors
 constexpr int64_t kMinTasks = 16;
 constexpr int64_t kShortestTask = 256 << 10;     // multiply-adds below which more tasks are no gain
+constexpr int64_t kFewTiles = 32;
 constexpr int64_t kShortestSumBlock = 48;        // steps
 constexpr double kBytesPerCycle = 8;             // of one core from memory that others use too
 
@@ -370,6 +371,18 @@ int64_t choose_sum_block(DirectPlan plan, const Target& target) {
   return target.l2_bytes / 2;
 }
 
+// How far ahead, in steps: two streams wait for memory at every step; weights that do not stay in the second-level
+// cache come from further away for the first tile of their group at least, which counts where there are few.
+int64_t choose_prefetch(const DirectPlan& plan, const Target& target) {
+  if (plan.streams()) return 48;
+  int64_t weights = 4;
+  for (const GemmIndex& d : plan.phases[0].s) weights *= d.extent;
+  int64_t tiles = plan.row < 0 ? 1 : ceil_div(plan.row_count(plan.phases[0]), plan.tile.rows);
+  for (size_t v = 0; v < plan.variables.size(); ++v)
+    if (plan.is_outer(v) && plan.variables[v].role == GemmRole::m) tiles *= plan.variables[v].block;
+  return weights > target.l2_bytes && tiles <= kFewTiles ? 128 : 0;
+}
+
 void order_loops(DirectPlan& plan) {
   const bool innermost = plan.tile.group_innermost;
   if (!innermost && plan.group >= 0) plan.order.push_back(plan.group);
@@ -504,7 +517,7 @@ std::optional<DirectPlan> plan_direct(const KernelBody& body, const Target& targ
     plan.tile.group_innermost = 4 * touched(plan, phase.v, phase, false) > target.l2_bytes / 2 &&
                                 4 * touched(plan, phase.s, phase, false) <= target.l2_bytes / 2;
     plan.tile.sum_block_bytes = choose_sum_block(plan, target);
-    plan.tile.prefetch_steps = plan.streams() ? 48 : 0;
+    plan.tile.prefetch_steps = choose_prefetch(plan, target);
   }
   block_sum(plan);
   order_loops(plan);

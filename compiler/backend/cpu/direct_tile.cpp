@@ -70,11 +70,19 @@ class TileMultiplier {
     return steps(loop.extent - whole, at(broadcast, whole * loop.broadcast_stride), at(lanes, whole * loop.lane_stride), sums);
   }
 
-  // Both operands stream through the innermost loop (weight gradient): what the next turns of the loop around it read.
+  // The lane operand is read once a tile, in the order in which it lies. Where both operands stream through the innermost
+  // loop (weight gradient), what the next turns of the loop around it read.
   void prefetch(Value* broadcast, Value* lanes) {
-    if (tile_.plan.tile.prefetch_steps == 0 || loops_.size() < 2) return;
-    const SumLoop &inner = loops_.back(), &outer = loops_[loops_.size() - 2];
-    const int64_t turns = (tile_.plan.tile.prefetch_steps + inner.extent - 1) / inner.extent;
+    const int64_t ahead = tile_.plan.tile.prefetch_steps;
+    if (ahead == 0) return;
+    const SumLoop& inner = loops_.back();
+    if (!tile_.plan.streams()) {
+      for (int64_t g = 0; g < tile_.groups; ++g) prefetch(at(lanes, g * group_stride_ + ahead * inner.lane_stride));
+      return;
+    }
+    if (loops_.size() < 2) return;
+    const SumLoop& outer = loops_[loops_.size() - 2];
+    const int64_t turns = (ahead + inner.extent - 1) / inner.extent;
     for (int64_t g = 0; g < tile_.groups; ++g) prefetch(at(lanes, g * group_stride_ + turns * outer.lane_stride));
     for (int64_t r = 0; r < tile_.rows; r += kLaneBlock) prefetch(at(broadcast, r + turns * outer.broadcast_stride));
   }
