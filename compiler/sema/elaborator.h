@@ -196,6 +196,7 @@ class Elaborator {
   };
   void run_loop(const Loop& loop, Context& ctx);
   void count_layers(int64_t times, const Body& body, Span span);
+  void check_body(const Body& body, const Context& ctx, const std::vector<Name>& unknown);
 
   // residual.cpp, inception.cpp
   Current run_residual(const Link& link, const ResidualLink& residual, const Current& value, Context& ctx);
@@ -299,6 +300,7 @@ class Elaborator {
   Span reference_span_;                                  // of the network in a `train`; may be invalid
   bool user_root_ = true;
   bool failed_ = false;
+  bool checks_block_ = false;  // of which nothing is known: in check_block
   int64_t layer_count_ = 0;
   int64_t parameter_bytes_ = 0;
   int64_t activation_bytes_ = 0;

@@ -72,8 +72,31 @@ void Elaborator::run_loop(const Loop& loop, Context& ctx) {
   close_layer(layer, ctx.current);
 }
 
+// Runs a body of which it is not known whether, or how often, it runs: for what is wrong in it whatever happens.
+void Elaborator::check_body(const Body& body, const Context& ctx, const std::vector<Name>& unknown) {
+  Scope scope(ctx.scope);
+  PathScope paths = *ctx.path;  // labels here clash with those around, not with those of another arm
+  Context inner = ctx;
+  inner.scope = &scope;
+  inner.path = &paths;
+  for (const Name& name : unknown) scope.declare(name.text, {{}, name.span, ScopeEntry::Kind::loop, true});
+  run_body(body, inner);
+  close_scope(scope, ctx);
+}
+
 void Elaborator::run_for(const ForStmt& loop, Context& ctx) {
-  const Datum range = evaluate(loop.range, ctx);
+  Datum range;
+  try {
+    range = evaluate(loop.range, ctx);
+    if (checks_block_ && range.as<std::monostate>()) throw Failed{};
+  } catch (const Failed&) {
+    if (!checks_block_) throw;
+    std::vector<Name> names{loop.variable};
+    if (loop.index) names.push_back(*loop.index);
+    for (const Name& name : names) check_fresh(name, ctx);
+    check_body(loop.body, ctx, names);
+    throw;
+  }
   const auto* items = range.as<std::vector<Datum>>();
   if (!items) fail(error("E0309", loop.range.span, "`for` runs over a list or a range, this is " + kind_of(range)));
   check_fresh(loop.variable, ctx);
@@ -87,17 +110,35 @@ void Elaborator::run_for(const ForStmt& loop, Context& ctx) {
 }
 
 void Elaborator::run_repeat(const RepeatStmt& loop, Context& ctx) {
-  const int64_t count = evaluate_int(loop.count, ctx, "the count of `repeat`");
+  int64_t count = 0;
+  try {
+    count = evaluate_int(loop.count, ctx, "the count of `repeat`");
+  } catch (const Failed&) {
+    if (checks_block_) check_body(loop.body, ctx, {});
+    throw;
+  }
   if (count < 0) fail(error("E0313", loop.count.span, "`repeat` counts from 0 up, this is " + std::to_string(count)));
   run_loop({&loop.label, loop.keyword_span, &loop.body, count, [](int64_t, Scope&) {}}, ctx);
 }
 
 void Elaborator::run_if(const IfStmt& branch, Context& ctx) {
   const Body* chosen = branch.else_body ? &*branch.else_body : nullptr;
+  bool unknown = false;
   for (const IfArm& arm : branch.arms) {
-    if (!evaluate_bool(arm.condition, ctx, "the condition of `if`")) continue;
+    try {
+      if (!evaluate_bool(arm.condition, ctx, "the condition of `if`")) continue;
+    } catch (const Failed&) {
+      if (!checks_block_) throw;
+      unknown = true;
+      check_body(arm.body, ctx, {});
+      continue;
+    }
     chosen = &arm.body;
     break;
+  }
+  if (unknown) {
+    if (chosen) check_body(*chosen, ctx, {});
+    throw Failed{};  // which of them runs, and so what is current, is not known
   }
   if (!chosen) return;
   Scope scope(ctx.scope);

@@ -68,6 +68,7 @@ std::optional<ElaboratedNetwork> Elaborator::run(const Request& request) {
 }
 
 void Elaborator::check_block(const Module& module, const BlockDecl& block) {
+  checks_block_ = true;
   Scope scope;
   PathScope paths;
   Context ctx;
