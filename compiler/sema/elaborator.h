@@ -85,7 +85,8 @@ class Elaborator {
     const NetworkDecl* network = nullptr;
     const Module* args_module = nullptr;      // where `args` are written
     const std::vector<Arg>* args = nullptr;   // of `train x = net(args)`
-    Span reference_span;                      // of the network in a `train`
+    const TrainDecl* train = nullptr;         // the `train` that names the network, if one does
+    Span reference_span;                      // of the network in it
     const Recipe* recipe = nullptr;           // its loss, augmentation and data set
   };
   std::optional<ElaboratedNetwork> run(const Request& request);
@@ -297,6 +298,8 @@ class Elaborator {
   std::vector<SharedBlock> shared_;
   int current_shared_ = -1;                              // the `share` whose block is being entered
   const Recipe* recipe_ = nullptr;
+  const TrainDecl* train_ = nullptr;
+  const Module* train_module_ = nullptr;
   Span reference_span_;                                  // of the network in a `train`; may be invalid
   bool user_root_ = true;
   bool failed_ = false;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "compiler/sema/elaborator.h"
+#include "compiler/sema/recipes.h"
 
 namespace netc {
 
@@ -35,6 +36,8 @@ void Elaborator::close_layer(int32_t layer, const Current& output) {
 std::optional<ElaboratedNetwork> Elaborator::run(const Request& request) {
   recipe_ = request.recipe;
   reference_span_ = request.reference_span;
+  train_ = request.train;
+  train_module_ = request.args_module;
   user_root_ = !request.module->is_stdlib || (request.args_module && !request.args_module->is_stdlib);
   Scope scope;
   PathScope paths;
@@ -234,9 +237,10 @@ TensorDatum Elaborator::prepare_image(const InputStmt& input, const Shape& shape
   if (dtype != DType::f32) value = emit("cast", {value}, {{"dtype", std::string("f32")}}, span)[0];
   if (has_data && config_.purpose == Purpose::train && !recipe_->augment.empty()) {
     if (shape.size() != 3) fail(error("E0510", place, "augmentation takes images [C, H, W], the input is " + to_string(shape)));
-    for (const AugmentSpec& augment : recipe_->augment)
-      if (augment.kind == AugmentSpec::Kind::crop && (augment.height != shape[1] || augment.width != shape[2]))
-        fail(error("E0510", place, "`crop` gives " + to_text(SizeDatum{augment.height, augment.width}) + ", the network takes " +
+    for (size_t i = 0; i < recipe_->augment.size(); ++i)
+      if (const AugmentSpec& augment = recipe_->augment[i];
+          augment.kind == AugmentSpec::Kind::crop && (augment.height != shape[1] || augment.width != shape[2]))
+        fail(error("E0510", train_ ? augment_span(project_, *train_module_, *train_, i) : place, "`crop` gives " + to_text(SizeDatum{augment.height, augment.width}) + ", the network takes " +
                                       to_text(SizeDatum{shape[1], shape[2]})));
     const ValueId affine = builder_.add_input("affine", {DType::f32, {config_.batch, 2, 3}});
     value = emit("affine_sample", {value, affine}, {{"height", shape[1]}, {"width", shape[2]}, {"fill", 0.0}}, span)[0];

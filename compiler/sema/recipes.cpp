@@ -375,6 +375,19 @@ std::optional<Recipe> build_recipe(Project& project, const Module& module, const
   return sink.error_count() > errors ? std::nullopt : std::optional(std::move(recipe));
 }
 
+Span augment_span(Project& project, const Module& module, const TrainDecl& train, size_t index) {
+  DiagnosticSink said_before;
+  RecipeBuilder builder(project, said_before);
+  Settings settings;
+  std::vector<const RecipeDecl*> open;
+  builder.collect(module, train.body, settings, open);
+  const auto found = settings.find("augment");
+  if (found == settings.end()) return train.network.span;
+  const Expression& value = found->second.entry->value;
+  const ListExpr* list = value.as<ListExpr>();
+  return !list ? value.span : index < list->items.size() ? list->items[index].span : train.network.span;
+}
+
 void check_configurations(Project& project, const Module& module, DiagnosticSink& sink) {
   RecipeBuilder builder(project, sink);
   for (const Decl& declaration : module.ast.declarations) {

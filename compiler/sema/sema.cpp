@@ -95,6 +95,7 @@ std::optional<ElaboratedNetwork> elaborate_named(Project& project, const Named& 
     request.network = trained->network;
     request.args = trained->args;
     request.args_module = named.module;
+    request.train = named.train;
     request.reference_span = named.train->network.span;
   }
   std::optional<ElaboratedNetwork> net = elaborator.run(request);
