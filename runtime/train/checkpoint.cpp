@@ -6,7 +6,6 @@
 #include <deque>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 #include <unordered_set>
 
 #include "compiler/base/error.h"
@@ -16,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kVersion = "1";
+constexpr const char* kVersion = "2";  // 1 had a hash of the recipe
 constexpr size_t kNamedInMessage = 3;  // tensors that an error lists of each kind
 
 std::string dump(const json& value) {
@@ -165,47 +164,37 @@ LoadReport load(State& state, const SafetensorsFile& file, const LoadWeightsOpti
   return report;
 }
 
-void require_same(const SafetensorsFile& file, const std::string& what, const std::string& there,
-                  const std::string& here) {
-  if (there != here)
-    throw RuntimeError(
-        "E0606", file.path() + " cannot be resumed: its " + what + " is " + there + ", this run's is " + here,
-        "the same recipe, data, seed and machine type; or start afresh from its weights");
+// What two trainings have different: "its seed is 5, this run's is 6".
+class Differences {
+ public:
+  void compare(const std::string& what, const std::string& there, const std::string& here) {
+    if (there == here) return;
+    text_ += (text_.empty() ? "its " : "; its ") + what + " is " + there + ", this run's is " + here;
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+void compare_recipes(Differences& differences, const RecipeText& there, const RecipeText& here) {
+  RecipeText keys = there;
+  keys.insert(here.begin(), here.end());
+  for (const auto& [key, ignored] : keys) {
+    const auto a = there.find(key), b = here.find(key);
+    differences.compare(key, a == there.end() ? "not said" : a->second, b == here.end() ? "not said" : b->second);
+  }
+}
+
+RecipeText required_recipe(const SafetensorsFile& file) {
+  try {
+    return json::parse(required(file, "netc.training.recipe")).get<RecipeText>();
+  } catch (const json::exception& e) {
+    malformed(file, std::string("\"netc.training.recipe\": ") + e.what());
+  }
 }
 
 }  // namespace
-
-std::string recipe_fingerprint(const Recipe& r) {
-  std::ostringstream text;
-  text << std::hexfloat << r.network << '|' << static_cast<int>(r.loss.kind) << ' ' << r.loss.label_smoothing
-       << '|';
-  const OptimizerSpec& o = r.optimizer;
-  text << static_cast<int>(o.kind) << ' ' << o.momentum << ' ' << o.dampening << ' ' << o.weight_decay << ' '
-       << o.nesterov << ' ' << o.beta1 << ' ' << o.beta2 << ' ' << o.epsilon << '|';
-  const ScheduleSpec& s = r.schedule;
-  auto duration = [&](const Duration& d) { text << d.count << (d.in_epochs ? 'e' : 's') << ' '; };
-  text << static_cast<int>(s.kind) << ' ' << s.peak << ' ' << s.gamma << ' ' << s.floor << ' '
-       << s.start_factor << ' ' << s.peak_at << ' ' << s.warmup_start << ' ';
-  duration(s.every);
-  duration(s.warmup);
-  for (const Duration& d : s.at) duration(d);
-  text << '|';
-  for (const AugmentSpec& a : r.augment)
-    text << static_cast<int>(a.kind) << ' ' << a.height << ' ' << a.width << ' ' << a.pad << ' ' << a.amount
-         << ' ';
-  text << '|';
-  for (const PreprocessSpec& p : r.dataset.preprocess)
-    text << static_cast<int>(p.kind) << ' ' << p.height << ' ' << p.width << ' ';
-  for (double m : r.dataset.mean) text << m << ' ';
-  for (double d : r.dataset.std) text << d << ' ';
-  if (s.kind == ScheduleSpec::Kind::cosine || s.kind == ScheduleSpec::Kind::one_cycle)
-    text << '|' << r.epochs;
-  uint64_t hash = 14695981039346656037u;  // FNV-1a
-  for (char c : text.str()) hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211u;
-  char hex[17];
-  std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(hash));
-  return hex;
-}
 
 void save_checkpoint(const std::string& path, const State& state, const ModelInfo& model,
                      const TrainingId* id, const TrainingProgress* progress) {
@@ -217,7 +206,7 @@ void save_checkpoint(const std::string& path, const State& state, const ModelInf
                        {"netc.std", dump(model.std)}};
   if (progress) {
     NETC_CHECK(id, "a training's progress needs its identity");
-    metadata.insert({{"netc.training.recipe", id->recipe},
+    metadata.insert({{"netc.training.recipe", dump(id->recipe)},
                      {"netc.training.target", id->target},
                      {"netc.training.samples", std::to_string(id->samples)},
                      {"netc.training.batch", std::to_string(id->batch)},
@@ -277,12 +266,15 @@ TrainingProgress restore_training(State& state, const SafetensorsFile& file, con
   progress.correct = required_number(file, "netc.training.correct");
   if (file.metadata().count("netc.training.best"))
     progress.best = required_number(file, "netc.training.best");
-  require_same(file, "recipe's fingerprint", required(file, "netc.training.recipe"), id.recipe);
-  require_same(file, "seed", required(file, "netc.training.seed"), std::to_string(id.seed));
-  require_same(file, "batch", required(file, "netc.training.batch"), std::to_string(id.batch));
-  require_same(file, "number of training samples", required(file, "netc.training.samples"),
-               std::to_string(id.samples));
-  require_same(file, "target", required(file, "netc.training.target"), id.target);
+  Differences differences;
+  compare_recipes(differences, required_recipe(file), id.recipe);
+  differences.compare("seed", required(file, "netc.training.seed"), std::to_string(id.seed));
+  differences.compare("batch", required(file, "netc.training.batch"), std::to_string(id.batch));
+  differences.compare("number of training samples", required(file, "netc.training.samples"), std::to_string(id.samples));
+  differences.compare("target", required(file, "netc.training.target"), id.target);
+  if (!differences.text().empty())
+    throw RuntimeError("E0606", file.path() + " cannot be resumed: " + differences.text(),
+                       "the same recipe, data, seed and machine type; or start afresh from its weights");
   load(state, file, {}, [](StateKind kind) { return kind != StateKind::gradient; });
   return progress;
 }

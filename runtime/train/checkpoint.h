@@ -18,6 +18,7 @@
 #include "compiler/base/recipe.h"
 #include "runtime/data/safetensors.h"
 #include "runtime/state.h"
+#include "runtime/train/recipe_text.h"
 
 namespace netc {
 
@@ -32,7 +33,7 @@ struct ModelInfo {
 
 // Which training a checkpoint belongs to. A resumed run gives the same bits only with all of it the same.
 struct TrainingId {
-  std::string recipe;  // recipe_fingerprint
+  RecipeText recipe;   // recipe_text
   std::string target;  // Program::target
   int64_t samples = 0, batch = 0;
   uint64_t seed = 0;
@@ -46,10 +47,6 @@ struct TrainingProgress {
   double correct = 0;
   std::optional<double> best;  // top-1 share on the test data, or minus the training loss without any
 };
-
-// A hash of everything in a recipe that changes a training's bits. Epochs count only where the schedule
-// depends on the end of the training, so that other trainings can be resumed for longer.
-std::string recipe_fingerprint(const Recipe& recipe);
 
 // Parameters and buffers; with `progress` also the optimizer's moments and the training's position.
 // The same state gives the same bytes. THROWS RuntimeError E0604.

@@ -124,19 +124,37 @@ TEST(Checkpoint, ResumingNeedsATrainingsCheckpoint) {
               }).starts_with("E0601 weights do not fit: 1 loaded, 1 missing: momentum/conv.weight"));
 }
 
-TEST(Checkpoint, FingerprintFollowsWhatChangesBits) {
+TEST(Checkpoint, RecipesTextFollowsWhatChangesBits) {
   Recipe base;
-  std::string fingerprint = recipe_fingerprint(base);
-  EXPECT_EQ(fingerprint.size(), 16u);
+  base.network = "resnet20()";
+  const RecipeText text = recipe_text(base);
+  EXPECT_EQ(text, (RecipeText{{"augment", "[]"},
+                              {"loss", "cross_entropy()"},
+                              {"network", "resnet20()"},
+                              {"normalize", "none"},
+                              {"optimizer", "sgd()"},
+                              {"preprocess", "[]"},
+                              {"schedule", "constant(lr = 0.1)"}}));
   Recipe changed = base;
   changed.epochs = 9;
   changed.name = "other";
-  EXPECT_EQ(recipe_fingerprint(changed), fingerprint);  // a constant schedule does not see the end
-  changed.optimizer.momentum = 0.9;
-  EXPECT_NE(recipe_fingerprint(changed), fingerprint);
-  changed = base;
-  changed.augment = {{AugmentSpec::Kind::rotate, 0, 0, 0, 15}};
-  EXPECT_NE(recipe_fingerprint(changed), fingerprint);
+  EXPECT_EQ(recipe_text(changed), text);  // a constant schedule does not see the end
+  changed.schedule.kind = ScheduleSpec::Kind::cosine;
+  changed.schedule.warmup = {2.5, true};
+  changed.optimizer = {OptimizerSpec::Kind::adamw, 0, 0, 0.05, false, 0.9, 0.98, 1e-6};
+  changed.augment = {{AugmentSpec::Kind::rotate, 0, 0, 0, 15}, {AugmentSpec::Kind::crop, 32, 32, 4, 0}};
+  changed.dataset.preprocess = {{PreprocessSpec::Kind::resize, 256, 0}, {PreprocessSpec::Kind::center_crop, 224, 224}};
+  changed.dataset.mean = {0.1 + 0.2};
+  changed.dataset.std = {1};
+  EXPECT_EQ(recipe_text(changed),
+            (RecipeText{{"augment", "[rotate(15deg), crop(32x32, pad = 4)]"},
+                        {"epochs", "9"},
+                        {"loss", "cross_entropy()"},
+                        {"network", "resnet20()"},
+                        {"normalize", "channels(mean = [0.30000000000000004], std = [1])"},
+                        {"optimizer", "adamw(beta1 = 0.9, beta2 = 0.98, eps = 1e-06, weight_decay = 0.05)"},
+                        {"preprocess", "[resize(256), center_crop(224x224)]"},
+                        {"schedule", "[warmup(2.5epochs), cosine(peak = 0.1)]"}}));
 }
 
 }  // namespace

@@ -108,7 +108,7 @@ struct Trainer::Impl {
 
   TrainingId id() {
     if (training->has_data()) return training->id();
-    return {recipe_fingerprint(training->recipe()), training->context().program().target, 0, training->recipe().batch,
+    return {recipe_text(training->recipe()), training->context().program().target, 0, training->recipe().batch,
             training->recipe().seed};
   }
 };
