@@ -83,12 +83,18 @@ std::unique_ptr<Dataset> load_role(const DatasetSpec& dataset, const std::string
 
 Training::Training(Project& project, const TrainingRequest& request, std::unique_ptr<Executor> executor)
     : recipe_(overridden(find_recipe(project, request.network.reference), request)), executor_(std::move(executor)) {
+  if (request.needs_data) {
+    require_files(find_source(recipe_.dataset, "train", {}), "train");
+    if (recipe_.dataset.test) require_files(*recipe_.dataset.test, "test");
+  }
   model_ = load_model(plan_training(project, request.network, &recipe_, recipe_.batch, request.settings), executor_->workers());
   initialize(*model_.state, recipe_.seed, *executor_);
   context_ = std::make_unique<Context>(*model_.executable, model_.state);
 }
 
 int64_t Training::parameters() const { return parameter_count(model_.compilation.network.graph); }
+
+int64_t Training::parameters_inference() const { return parameter_count(model_.compilation.evaluation->graph); }
 
 void Training::load_data() {
   const ElaboratedNetwork& network = model_.compilation.network;

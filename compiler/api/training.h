@@ -24,18 +24,20 @@ struct TrainingRequest {
   std::optional<uint64_t> seed;
   std::optional<int64_t> epochs, batch;
   std::map<std::string, std::string> data;  // role ("train", "test") to path
+  bool needs_data = false;                  // look for the data's files before anything is compiled
 };
 
 class Training {
  public:
-  // Compiles, and initialises the state from the seed. THROWS CompileError; RuntimeError E0911, E0922, E0923.
+  // Compiles, and initialises the state from the seed. THROWS CompileError; RuntimeError E0701, E0911, E0922, E0923.
   Training(Project& project, const TrainingRequest& request, std::unique_ptr<Executor> executor);
 
   const Recipe& recipe() const { return recipe_; }
   const Model& model() const { return model_; }
   Context& context() { return *context_; }
   Executor& executor() { return *executor_; }
-  int64_t parameters() const;
+  int64_t parameters() const;            // of the training, with auxiliary heads
+  int64_t parameters_inference() const;  // without them
 
   // Reads the data set's files. THROWS RuntimeError E07xx.
   void load_data();

@@ -70,14 +70,17 @@ int run(const TrainCommand& command, Environment& environment) {
   Output& output = environment.output;
   const TrainingRequest request{{command.network.reference, command.network.set, false},
                                 settings_of(command.device),
-                                command.seed, command.epochs, command.batch, command.data};
+                                command.seed, command.epochs, command.batch, command.data, true};
   Training training(environment.project, request, std::make_unique<ThreadPool>(command.device.threads));
   const Recipe& recipe = training.recipe();
   const StageSeconds& seconds = training.model().compilation.seconds;
   const CodeOrigin& origin = training.model().compilation.origin;
   std::string network = recipe.network;
   for (const auto& [name, value] : command.network.set) network += " --set " + name + "=" + value;
-  output.note(fmt::format("{}: {} parameters, {} kernels in {:.1f} s ({})\n", network, commas(training.parameters()),
+  std::string parameters = commas(training.parameters()) + " parameters";
+  if (training.parameters_inference() != training.parameters())
+    parameters += fmt::format(" ({} for inference, without auxiliary heads)", commas(training.parameters_inference()));
+  output.note(fmt::format("{}: {}, {} kernels in {:.1f} s ({})\n", network, parameters,
                           training.model().compilation.plan.kernels.bodies.size(), seconds.total(), to_string(origin)));
   report_warnings(origin, environment);
   training.load_data();

@@ -6,6 +6,7 @@
 
 #include "compiler/base/error.h"
 #include "runtime/data/byte_source.h"
+#include "runtime/data/find_files.h"
 #include "runtime/data/parallel_tasks.h"
 #include "runtime/data/readers.h"
 
@@ -95,6 +96,11 @@ void require_label(int64_t label, int64_t classes, const std::string& path, int6
                      path + ": label " + std::to_string(label) + " at offset " + std::to_string(offset) +
                          (label < 0 ? " is negative"
                                     : " is out of range: there are " + std::to_string(classes) + " classes"));
+}
+
+void require_files(const DataSourceSpec& spec, const std::string& role) {
+  find_files(spec.base_dir, spec.images, role);
+  if (!spec.labels.empty()) find_files(spec.base_dir, spec.labels, role);
 }
 
 std::unique_ptr<Dataset> load_dataset(const DataSourceSpec& spec, const LoadOptions& options,

@@ -58,6 +58,9 @@ struct LoadOptions {
   std::vector<PreprocessSpec> preprocess;
 };
 
+// Looks only whether there are files of a source's names. THROWS RuntimeError E0701.
+void require_files(const DataSourceSpec& spec, const std::string& role);
+
 // THROWS RuntimeError E0701 to E0710.
 std::unique_ptr<Dataset> load_dataset(const DataSourceSpec& spec, const LoadOptions& options,
                                       Executor& executor);

@@ -109,6 +109,7 @@ void TrainLog::write(const EpochRecord& r) {
   put(json, "test_loss", r.test_loss);
   put(json, "top1", r.top1);
   put(json, "top5", r.top5);
+  json["lr"] = r.learning_rate;
   json["seconds"] = r.seconds;
   write_line(json.dump());
 }

@@ -1,7 +1,7 @@
 // The JSONL log of a training: one object a line, appended as it happens.
 //
 //   {"kind":"step","epoch":1,"step":50,"loss":2.31,"lr":0.1,"images_per_second":5120.3}
-//   {"kind":"epoch","epoch":1,"step":390,"train_loss":1.2,"train_accuracy":0.55,"test_loss":1.1,"top1":0.6,"top5":0.9,"seconds":41.3}
+//   {"kind":"epoch","epoch":1,"step":390,"train_loss":1.2,"train_accuracy":0.55,"test_loss":1.1,"top1":0.6,"top5":0.9,"lr":0.1,"seconds":41.3}
 //
 // A resumed training drops the lines that the killed one wrote after its last checkpoint, so the log
 // reads as if it had never been killed (times apart).
@@ -21,6 +21,7 @@ struct EpochRecord {
   int64_t epoch = 0, step = 0;
   double train_loss = 0;
   std::optional<double> train_accuracy, test_loss, top1, top5;
+  double learning_rate = 0;  // of the epoch's last step
   double seconds = 0;
 };
 

@@ -209,8 +209,13 @@ class Training {
     if (report.best) progress_.best = score;
     progress_.epoch_closed = true;
     report.seconds = seconds_since(epoch_start_);
-    EpochRecord record{report.epoch, report.step, report.train_loss, report.train_accuracy, {},
-                       {},           {},          report.seconds};
+    EpochRecord record;
+    record.epoch = report.epoch;
+    record.step = report.step;
+    record.train_loss = report.train_loss;
+    record.train_accuracy = report.train_accuracy;
+    record.learning_rate = learning_rate(job_.recipe.schedule, report.step - 1, length_);
+    record.seconds = report.seconds;
     if (report.test) {
       record.test_loss = report.test->loss;
       record.top1 = report.test->top1;
@@ -250,7 +255,7 @@ class Training {
 
 TrainingId training_id(const Context& context, const TrainJob& job) {
   const EntryIo step(context.program(), "step");
-  return {recipe_fingerprint(job.recipe), context.program().target, job.train.count(), step.input("image").type.shape[0],
+  return {recipe_text(job.recipe), context.program().target, job.train.count(), step.input("image").type.shape[0],
           job.recipe.seed};
 }
 

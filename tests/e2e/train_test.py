@@ -19,7 +19,10 @@ class Train(Case):
         self.tiny(epochs=8, train=512)
         self.train("a", "--log", "run.jsonl", "--threads", 2)
         events = [json.loads(line) for line in (self.folder / "run.jsonl").read_text().splitlines()]
-        self.assertTrue(events)
+        epochs = [event for event in events if event["kind"] == "epoch"]
+        self.assertEqual(len(epochs), 8)
+        self.assertEqual(sorted((e["lr"] for e in epochs), reverse=True), [e["lr"] for e in epochs])  # a cosine falls
+        self.assertTrue(0 < epochs[-1]["lr"] < epochs[0]["lr"] < 0.1)
         metrics = self.json("eval", "tiny.net", "--weights", "a/best.safetensors")
         self.assertGreater(metrics["top1"], 0.9)
         self.assertGreaterEqual(metrics["top5"], metrics["top1"])
@@ -92,6 +95,32 @@ class Train(Case):
         (self.folder / "a" / "last.safetensors").write_bytes(before[: len(before) // 2])
         done = self.train("a", "--resume", code=3)
         self.assertIn("E06", done.stderr)
+
+    def test_resume_says_what_differs(self):
+        self.tiny()
+        self.train("a", "--stop-after", 3)
+        done = self.train("a", "--resume", "--epochs", 5, code=3)
+        self.assertIn("E0606 a/last.safetensors cannot be resumed: its epochs is 2, this run's is 5", done.stderr)
+
+    def test_looks_for_the_data_first(self):
+        self.tiny()
+        (self.folder / "train_y.npy").unlink()
+        done = self.netc("train", "tiny.net", code=3)
+        self.assertIn("E0701", done.stderr)
+        self.assertNotIn("compiled", done.stderr)
+
+    def test_output_that_cannot_be_written(self):
+        self.tiny()
+        (self.folder / "file").write_text("in the way")
+        self.assertIn("E0604", self.train("file/out", code=4).stderr)
+
+    def test_counts_the_parameters_of_auxiliary_heads(self):
+        self.tiny()
+        text = (self.folder / "tiny.net").read_text()
+        head = "aux_head aux(weight = 0.3) { global_avg_pool; linear(classes) }\n    inception {"
+        self.write("tiny.net", text.replace("inception {", head))
+        plain, both = 1708, 1708 + 8 * 4 + 4
+        self.assertIn(f"{both:,} parameters ({plain:,} for inference, without auxiliary heads)", self.train("a").stderr)
 
     def test_metrics_do_not_depend_on_the_batch(self):
         self.tiny()
