@@ -13,8 +13,8 @@ def safetensors(header, data=b"", size=None):
 
 
 class Malformed(Case):
-    def refused(self, *args, codes=("E06", "E07")):
-        done = self.netc(*args, code=3, timeout=60)
+    def refused(self, *args, codes=("E06", "E07"), code=3):
+        done = self.netc(*args, code=code, timeout=60)
         self.assertTrue(any(code in done.stderr for code in codes), done.stderr)
 
     def test_weights(self):
@@ -95,7 +95,8 @@ train t = n on d { loss = cross_entropy(); optimizer = sgd(); schedule = [consta
 
     def test_output_that_cannot_be_written(self):
         self.tiny()
-        self.refused("predict", "tiny.net", "--random-weights", "--random-input", "--output", "no/such/folder/y.npy")
+        self.refused("predict", "tiny.net", "--random-weights", "--random-input", "--output", "no/such/folder/y.npy",
+                     codes=("E0604",), code=4)
         self.refused("graph", "tiny.net", "--output", "no/such/folder/g.dot")
 
 
