@@ -97,7 +97,7 @@ train t = n on d { loss = cross_entropy(); optimizer = sgd(); schedule = [consta
         self.tiny()
         self.refused("predict", "tiny.net", "--random-weights", "--random-input", "--output", "no/such/folder/y.npy",
                      codes=("E0604",), code=4)
-        self.refused("graph", "tiny.net", "--output", "no/such/folder/g.dot")
+        self.refused("graph", "tiny.net", "--output", "no/such/folder/g.dot", codes=("E0604",), code=4)
 
 
 if __name__ == "__main__":
