@@ -102,6 +102,8 @@ std::optional<Placement> seen_as(const Placement& placement, const Layout& layou
       return std::nullopt;
     result.strides.push_back(want.part == Part::outer ? layout.block : 1);
   }
+  // Lanes are read and written as vectors.
+  if (!layout.dims.empty() && layout.dims.back().part == Part::inner && result.strides.back() != 1) return std::nullopt;
   if (all_whole(layout) && result.layout == dense_layout(shape.size())) normalise_ones(result, shape);
   return result;
 }
