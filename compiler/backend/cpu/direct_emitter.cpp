@@ -1,7 +1,5 @@
 #include "compiler/backend/cpu/direct_emitter.h"
 
-#include <llvm/IR/Intrinsics.h>
-
 #include "compiler/backend/cpu/direct_tile.h"
 #include "compiler/base/error.h"
 
@@ -10,8 +8,6 @@ namespace netc {
 using llvm::Value;
 
 namespace {
-
-constexpr int64_t kLongestPrefetchedSum = 512;  // steps
 
 // The rows' axis runs over the merged one's range too.
 std::vector<int> merged_axes(const KernelBody& body, const DirectPlan& plan) {
@@ -67,8 +63,8 @@ class DirectEmitter {
       if (phase.empty()) return tiles(0, {}, [&](const Tile& tile) { epilogue(tile, zeros(tile)); });
       if (plan_.split < 0)
         return tiles(0, {}, [&](const Tile& tile) {
-          prefetch_epilogue(tile);
-          epilogue(tile, multiply(tile, zeros(tile)));
+          const std::vector<Stream> streams = epilogue_streams();
+          epilogue(tile, multiply(tile, zeros(tile), [&](Value* turn, int64_t turns) { prefetch(streams, tile, turn, turns); }));
         });
       clear(c_, plan_.c_floats());
       blocks_of_sum(0);
@@ -175,7 +171,7 @@ class DirectEmitter {
     });
   }
 
-  Carried multiply(const Tile& tile, const Carried& sums) {
+  Carried multiply(const Tile& tile, const Carried& sums, const DirectTileCode::Turn& each_turn = {}) {
     std::vector<SumRange> ranges;
     for (const SumLoop& loop : loops_) {
       SumRange range{b_.i64(0), b_.i64(loop.extent), true, true};
@@ -183,7 +179,8 @@ class DirectEmitter {
       for (int d : loop.checked) range = clip(range, loop.variable, phase_->v[static_cast<size_t>(d)]);
       ranges.push_back(range);
     }
-    const DirectTileCode code{plan_, *phase_, tile.groups, tile.rows, origin(plan_.v_operand, phase_->v), origin(plan_.s_operand, phase_->s)};
+    const DirectTileCode code{plan_, *phase_, tile.groups, tile.rows, origin(plan_.v_operand, phase_->v),
+                              origin(plan_.s_operand, phase_->s), each_turn};
     return multiply_tile(b_, code, loops_, ranges, sums);
   }
 
@@ -278,38 +275,43 @@ class DirectEmitter {
                    });
   }
 
-  // What the epilogue will read and write comes into the cache during the sum: a short sum is over before the
-  // processor has looked that far ahead.
-  void prefetch_epilogue(const Tile& tile) {
-    if (plan_.steps() > kLongestPrefetchedSum) return;
-    const std::vector<std::pair<int, LinearForm>> reads = epilogue_reads();
-    for_each_point(tile, [&](int64_t vector) {
-      if (vector > 0) return;  // a block of lanes is a line
-      for (const Store& s : body_.nest.stores) prefetch(s.output, analysis_.store_offset(s.output), true);
-      for (const auto& [operand, form] : reads) prefetch(operand, form, false);
-    }, [](int64_t, int64_t) {});
-  }
+  // --- What the epilogue reads and writes comes into the cache during the sum ---
 
-  void prefetch(int operand, const LinearForm& form, bool write) {
-    Value* address = expressions_.pointer(operand, form);
-    b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {address->getType()}, {address, b_.getInt32(write), b_.getInt32(3), b_.getInt32(1)});
-  }
+  // Whole blocks of lanes that move with the rows.
+  struct Stream {
+    Value* address;  // at the tile's first point
+    int64_t group_stride, row_stride;
+    bool write;
+  };
 
-  // Loads of whole blocks of lanes that move with the rows.
-  std::vector<std::pair<int, LinearForm>> epilogue_reads() {
+  std::vector<Stream> epilogue_streams() {
+    std::vector<Stream> streams;
+    if (plan_.row < 0) return streams;
+    const int group = dimension_of(plan_.group), row = dimension_of(plan_.row), lane = dimension_of(plan_.lane);
+    auto add = [&](int operand, const LinearForm& form, bool write) {
+      if (!form.atoms.empty() || form.coefficient(row) == 0 || form.coefficient(lane) != 1) return;
+      streams.push_back({b_.opaque(expressions_.pointer(operand, form)), group < 0 ? 0 : form.coefficient(group),
+                         form.coefficient(row) * variable(plan_.row).scale, write});
+    };
+    for (const Store& s : body_.nest.stores) add(s.output, analysis_.store_offset(s.output), true);
     std::vector<ExprId> roots;
     for (const Store& s : body_.nest.stores) roots.push_back(s.value);
     for (const PartialSum& p : body_.partials) roots.push_back(p.body);
-    std::vector<std::pair<int, LinearForm>> reads;
     visit_postorder(body_.nest.dag, roots, [&](ExprId id) {
       const Expr& e = body_.nest.dag[id];
-      if (e.kind != ExprKind::load) return;
-      LinearForm form = analysis_.offset(static_cast<int>(e.integer), e.indices);
-      const bool moves = plan_.row >= 0 && form.coefficient(dimension_of(plan_.row)) != 0;
-      if (moves && form.atoms.empty() && form.coefficient(dimension_of(plan_.lane)) == 1)
-        reads.emplace_back(static_cast<int>(e.integer), std::move(form));
+      if (e.kind == ExprKind::load) add(static_cast<int>(e.integer), analysis_.offset(static_cast<int>(e.integer), e.indices), false);
     });
-    return reads;
+    return streams;
+  }
+
+  // The share of one of the `turns` that the outermost loop of the sum takes: all at once would wait for each other.
+  void prefetch(const std::vector<Stream>& streams, const Tile& tile, Value* turn, int64_t turns) {
+    const int64_t share = ceil_div(tile.rows, turns);
+    for (const Stream& s : streams) {
+      Value* first = at(s.address, b_.CreateMul(turn, b_.i64(share * s.row_stride)));
+      for (int64_t g = 0; g < tile.groups; ++g)
+        for (int64_t r = 0; r < share; ++r) b_.prefetch(at(first, g * s.group_stride + r * s.row_stride), s.write);
+    }
   }
 
   void point(Value* sum, Carried& totals) {

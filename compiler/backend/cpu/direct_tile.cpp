@@ -1,7 +1,5 @@
 #include "compiler/backend/cpu/direct_tile.h"
 
-#include <llvm/IR/Intrinsics.h>
-
 namespace netc {
 
 using llvm::Value;
@@ -34,8 +32,12 @@ class TileMultiplier {
   Carried run(size_t depth, Value* broadcast, Value* lanes, const Carried& sums) {
     const SumLoop& loop = loops_[depth];
     const SumRange& range = ranges_[depth];
-    if (depth + 1 == loops_.size()) return innermost(loop, range, broadcast, lanes, sums);
+    if (depth + 1 == loops_.size()) {
+      if (depth == 0 && tile_.each_turn) tile_.each_turn(b_.i64(0), 1);
+      return innermost(loop, range, broadcast, lanes, sums);
+    }
     return b_.loop(range.begin, range.end, 1, sums, range.nonempty, [&](Value* k, const Carried& carried) {
+      if (depth == 0 && tile_.each_turn) tile_.each_turn(k, loop.extent);
       return run(depth + 1, b_.opaque(at(broadcast, k, loop.broadcast_stride)), b_.opaque(at(lanes, k, loop.lane_stride)), carried);
     });
   }
@@ -77,19 +79,15 @@ class TileMultiplier {
     if (ahead == 0) return;
     const SumLoop& inner = loops_.back();
     if (!tile_.plan.streams()) {
-      for (int64_t g = 0; g < tile_.groups; ++g) prefetch(at(lanes, g * group_stride_ + ahead * inner.lane_stride));
+      for (int64_t g = 0; g < tile_.groups; ++g) b_.prefetch(at(lanes, g * group_stride_ + ahead * inner.lane_stride));
       return;
     }
     if (loops_.size() < 2) return;
     const SumLoop& outer = loops_[loops_.size() - 2];
     const int64_t turns = (ahead + inner.extent - 1) / inner.extent;
-    for (int64_t g = 0; g < tile_.groups; ++g) prefetch(at(lanes, g * group_stride_ + turns * outer.lane_stride));
-    for (int64_t r = 0; r < tile_.rows; r += kLaneBlock) prefetch(at(broadcast, r + turns * outer.broadcast_stride));
+    for (int64_t g = 0; g < tile_.groups; ++g) b_.prefetch(at(lanes, g * group_stride_ + turns * outer.lane_stride));
+    for (int64_t r = 0; r < tile_.rows; r += kLaneBlock) b_.prefetch(at(broadcast, r + turns * outer.broadcast_stride));
   }
-  void prefetch(Value* address) {
-    b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {address->getType()}, {address, b_.getInt32(0), b_.getInt32(3), b_.getInt32(1)});
-  }
-
   Carried step(Value* broadcast, Value* lanes, Carried sums) {
     prefetch(broadcast, lanes);
     const int vectors = tile_.plan.vectors(), width = tile_.plan.vector_lanes;

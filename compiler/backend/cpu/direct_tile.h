@@ -18,10 +18,14 @@ struct SumRange {
 };
 
 struct DirectTileCode {
+  // Code for every turn of the outermost loop of the sum, of at most `turns` (once, if there is only one loop).
+  using Turn = std::function<void(llvm::Value* turn, int64_t turns)>;
+
   const DirectPlan& plan;
   const GemmPhase& phase;
   int64_t groups = 1, rows = 1;
   llvm::Value *broadcast = nullptr, *lanes = nullptr;  // addresses at the tile's first element and step 0 of every sum
+  Turn each_turn;
 
   // Position of a sum among those of the tile.
   size_t position(int64_t group, int64_t vector, int64_t row) const {

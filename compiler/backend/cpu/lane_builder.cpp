@@ -124,6 +124,10 @@ Value* LaneBuilder::opaque(Value* address) {
   return CreateCall(type, llvm::InlineAsm::get(type, "", "=r,0", false), {address});
 }
 
+void LaneBuilder::prefetch(Value* address, bool write) {
+  CreateIntrinsic(llvm::Intrinsic::prefetch, {address->getType()}, {address, getInt32(write), getInt32(3), getInt32(1)});
+}
+
 Value* LaneBuilder::half(Value* vector, bool upper) {
   const int count = static_cast<int>(lanes_of(vector->getType())) / 2;
   std::vector<int> picked(static_cast<size_t>(count));

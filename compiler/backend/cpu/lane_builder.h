@@ -58,6 +58,9 @@ class LaneBuilder : public llvm::IRBuilder<> {
   // distances from one; knowing how that one came about, they would give each a counter of its own through all loops.
   llvm::Value* opaque(llvm::Value* address);
 
+  // Asks for the line at an address, which need not exist, in the first-level cache.
+  void prefetch(llvm::Value* address, bool write = false);
+
   // Combines all lanes by a fixed tree: halves, then quarters, …
   llvm::Value* reduce_lanes(llvm::Value* vector, const std::function<llvm::Value*(llvm::Value*, llvm::Value*)>& combine);
   llvm::Value* half(llvm::Value* vector, bool upper);
