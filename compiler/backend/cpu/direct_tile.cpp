@@ -38,7 +38,9 @@ class TileMultiplier {
     }
     return b_.loop(range.begin, range.end, 1, sums, range.nonempty, [&](Value* k, const Carried& carried) {
       if (depth == 0 && tile_.each_turn) tile_.each_turn(k, loop.extent);
-      return run(depth + 1, b_.opaque(at(broadcast, k, loop.broadcast_stride)), b_.opaque(at(lanes, k, loop.lane_stride)), carried);
+      Value* first = b_.opaque(at(broadcast, k, loop.broadcast_stride));
+      if (depth == 0) prefetch_next_rows(first);
+      return run(depth + 1, first, b_.opaque(at(lanes, k, loop.lane_stride)), carried);
     });
   }
 
@@ -88,6 +90,16 @@ class TileMultiplier {
     for (int64_t g = 0; g < tile_.groups; ++g) b_.prefetch(at(lanes, g * group_stride_ + turns * outer.lane_stride));
     for (int64_t r = 0; r < tile_.rows; r += kLaneBlock) b_.prefetch(at(broadcast, r + turns * outer.broadcast_stride));
   }
+  // The rows of the next tile, those that the window has not seen yet; where rows are neighbours, so that the next tile's
+  // follow on this one's.
+  void prefetch_next_rows(Value* broadcast) {
+    if (row_stride_ != kLaneBlock) return;
+    int64_t newest = 0;
+    for (const SumLoop& loop : loops_)
+      if (!loop.checked.empty()) newest += std::max<int64_t>(0, loop.broadcast_stride * (loop.extent - 1));
+    for (int64_t r = 0; r < tile_.rows; ++r) b_.prefetch(at(broadcast, newest + (tile_.rows + r) * row_stride_));
+  }
+
   Carried step(Value* broadcast, Value* lanes, Carried sums) {
     prefetch(broadcast, lanes);
     const int vectors = tile_.plan.vectors(), width = tile_.plan.vector_lanes;
