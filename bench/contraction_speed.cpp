@@ -2,10 +2,11 @@
 // measured in the same run.
 //
 //   contraction_speed [--batch 8] [--threads 1] [--only TEXT] [--direction forward|data|weight] [--seconds 0.1]
-//                     [--cold] [--tune] [--plans] [--asm]
-// `--cold` gives every run operands that left the caches, as in a training step. `--tune` compiles the neighbours of the plan's tile too and prints the best. Times are the best of many runs.
+//                     [--bf16] [--cold] [--tune] [--plans] [--asm]
+// `--bf16`: operands of 16 bits; shares are still of the f32 peak. `--cold` gives every run operands that left the caches, as in a training step. `--tune` compiles the neighbours of the plan's tile too and prints the best. Times are the best of many runs.
 #include <immintrin.h>
 
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -99,7 +100,8 @@ class Kernel {
     if (cold) copies_ = ceil_div(kColdBytes, arena_bytes_) + 1;
     arena_.reset(static_cast<std::byte*>(std::aligned_alloc(4096, static_cast<size_t>(copies_ * arena_bytes_))));
     auto* values = reinterpret_cast<float*>(arena_.get());
-    for (int64_t i = 0; i < copies_ * arena_bytes_ / 4; ++i) values[i] = static_cast<float>(i % 7) * 0.25f - 0.75f;
+    // As f32 and as pairs of bf16 small normal numbers.
+    for (int64_t i = 0; i < copies_ * arena_bytes_ / 4; ++i) values[i] = std::bit_cast<float>(0x3c003c00u + static_cast<uint32_t>(i % 7) * 0x40004u);
     scratch_bytes_ = ceil_div(plan_.scratch_bytes() + 64, 4096) * 4096;
   }
 
@@ -168,9 +170,9 @@ std::vector<Layer> resnet50(int64_t n) {
   return layers;
 }
 
-KernelBody body_of(const Layer& layer, Direction direction) {
+KernelBody body_of(const Layer& layer, Direction direction, DType dtype) {
   const bool halo = direction == Direction::forward ? layer.into_window : direction == Direction::data_gradient && layer.from_window;
-  KernelBody body = blocked_body(layer.convolution, direction, halo);
+  KernelBody body = blocked_body(layer.convolution, direction, halo, dtype);
   if (direction == Direction::forward) add_epilogue(body, layer.convolution.k, layer.from_window);
   return body;
 }
@@ -180,6 +182,7 @@ struct Options {
   int threads = 1;
   std::string only, direction;
   double seconds = 0.1;
+  DType dtype = DType::f32;
   bool cold = false, tune = false, plans = false, assembly = false;
 };
 
@@ -233,7 +236,7 @@ void measure(const Options& options) {
       const std::string name = name_of(layer.convolution);
       if (name.find(options.only) == std::string::npos) continue;
       if (direction == Direction::data_gradient && layer.convolution.c < 16) continue;
-      const KernelBody body = body_of(layer, direction);
+      const KernelBody body = body_of(layer, direction, options.dtype);
       Kernel kernel(body, target, std::nullopt, options.cold);
       const double seconds = best_seconds(options.seconds, [&] { kernel.run(pool); });
       const double flops = 2 * layer.convolution.multiply_adds();
@@ -271,6 +274,7 @@ int main(int count, char** arguments) {
     else if (flag == "--only") options.only = next();
     else if (flag == "--direction") options.direction = next();
     else if (flag == "--seconds") options.seconds = std::atof(next());
+    else if (flag == "--bf16") options.dtype = DType::bf16;
     else if (flag == "--cold") options.cold = true;
     else if (flag == "--tune") options.tune = true;
     else if (flag == "--plans") options.plans = true;

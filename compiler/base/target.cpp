@@ -6,7 +6,8 @@ namespace netc {
 static_assert(sizeof(Target) == 2 * sizeof(std::string) + 8 + 2 * sizeof(int64_t));
 
 std::string identity(const Target& target) {
-  return target.cpu + ", " + std::to_string(target.vector_lanes) + " lanes" + (target.fma ? ", fma" : "") + ", L1 " +
+  return target.cpu + ", " + std::to_string(target.vector_lanes) + " lanes" + (target.fma ? ", fma" : "") +
+         (target.bf16_pairs ? ", bf16 pairs" : "") + ", L1 " +
          std::to_string(target.l1_bytes) + ", L2 " + std::to_string(target.l2_bytes) +
          (target.features.empty() ? "" : ", " + target.features);
 }

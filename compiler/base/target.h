@@ -11,6 +11,7 @@ struct Target {
   std::string features;        // LLVM's list: "+avx512f,+avx512bf16"
   int vector_lanes = 4;        // f32 lanes of the widest vector that is worth using: 16, 8 or 4
   bool fma = false;
+  bool bf16_pairs = false;     // products of pairs of bf16, added in f32 (avx512_bf16)
   int64_t l1_bytes = 32 << 10, l2_bytes = 1 << 20;
 };
 

@@ -26,17 +26,20 @@ int64_t block_product(const DirectPlan& plan) {
 
 class Parts {
  public:
-  Parts(const KernelBody& body, DirectPlan& plan) : body_(body), plan_(plan) {}
+  Parts(const KernelBody& body, const Target& target, DirectPlan& plan)
+      : body_(body), bf16_pairs_(target.bf16_pairs), plan_(plan) {}
 
   bool assign() {
-    for (int operand : {plan_.v_operand, plan_.s_operand})
-      if (body_.operands[static_cast<size_t>(operand)].dtype != DType::f32) return false;
+    const DType dtype = body_.operands[static_cast<size_t>(plan_.v_operand)].dtype;
+    if (!is_floating(dtype) || body_.operands[static_cast<size_t>(plan_.s_operand)].dtype != dtype) return false;
+    plan_.element_bytes = size_of(dtype);
     tighten_checks();
     if (!assign_lanes() || !check_indices()) return false;
     assign_rows_and_groups();
     if (!check_partials()) return false;
     merge_rows();
     order_sums();
+    plan_.pairs = dtype == DType::bf16 && bf16_pairs_ && sums_in_pairs();
     return true;
   }
 
@@ -188,7 +191,17 @@ class Parts {
     });
   }
 
+  // Two steps of the innermost loop are two blocks of lanes, and two neighbouring scalars of a row or of all rows.
+  bool sums_in_pairs() const {
+    return std::all_of(plan_.phases.begin(), plan_.phases.end(), [&](const GemmPhase& phase) {
+      if (phase.empty()) return true;
+      const SumLoop inner = sum_loops(plan_, phase).back();
+      return inner.variable >= 0 && inner.checked.empty() && (inner.broadcast_stride == 1 || plan_.streams());
+    });
+  }
+
   const KernelBody& body_;
+  const bool bf16_pairs_;
   DirectPlan& plan_;
 };
 
@@ -207,16 +220,17 @@ struct Machine {
 
 int64_t registers_of(const DirectPlan& plan, int64_t groups, int64_t rows) {
   const int64_t vectors = groups * plan.vectors();
-  return vectors * rows + std::min(vectors, rows) + 1;
+  return vectors * rows + std::min(vectors, rows) + (plan.pairs ? 2 : 1);
 }
 
 // Cycles of one tile: the sum, then what leaves the registers.
 double tile_cycles(const DirectPlan& plan, const Machine& machine, int64_t groups, int64_t rows, int64_t steps) {
   const double vectors = static_cast<double>(groups * plan.vectors()), r = static_cast<double>(rows);
   double loads = vectors + r + 0.5;
-  if (plan.streams()) loads += machine.prefetch * static_cast<double>(groups + 1);
+  if (plan.streams()) loads += machine.prefetch * static_cast<double>(groups + 1) + (plan.pairs ? 2 : 0);
   double step = std::max({vectors * r / machine.multiply_adds, loads / machine.loads, machine.latency});
-  const int64_t bytes = 4 * kLaneBlock * groups;
+  if (plan.pairs) steps = ceil_div(steps, 2);
+  const int64_t bytes = plan.element_bytes * (plan.pairs ? 2 : 1) * kLaneBlock * groups;
   if (bytes * steps > machine.l1_size / 2) step = std::max(step, static_cast<double>(bytes) / machine.l2_bytes);
   return step * static_cast<double>(steps) + 30 + 4 * vectors * r;
 }
@@ -314,11 +328,12 @@ void whole_blocks(DirectPlan& plan) {
 void choose_blocks(DirectPlan& plan) {
   const int64_t steps = plan.steps();
   whole_blocks(plan);
-  const double cycles = static_cast<double>(block_product(plan) * steps) / (2.0 * plan.vector_lanes);
+  const int64_t at_a_time = plan.pairs ? 2 : 1;  // steps of a multiply-add
+  const double cycles = static_cast<double>(block_product(plan) * steps) / static_cast<double>(2 * plan.vector_lanes * at_a_time);
   for (;;) {
     const int64_t work = block_product(plan) * steps, tasks = task_count(plan);
     const bool few = tasks < kMinTasks && work > kShortestTask;
-    if (!few && work <= kTaskMultiplyAdds * plan.vector_lanes / 16) return;
+    if (!few && work <= kTaskMultiplyAdds * at_a_time * plan.vector_lanes / 16) return;
     int chosen = -1;
     int64_t chosen_block = 0;
     double least = 0;
@@ -333,7 +348,7 @@ void choose_blocks(DirectPlan& plan) {
       chosen_block = smaller;
       least = cost;
     }
-    if (chosen < 0 || (!few && 4 * least / kBytesPerCycle > cycles / 2)) return;
+    if (chosen < 0 || (!few && static_cast<double>(plan.element_bytes) * least / kBytesPerCycle > cycles / 2)) return;
     plan.variables[static_cast<size_t>(chosen)].block = chosen_block;
   }
 }
@@ -346,7 +361,7 @@ void block_sum(DirectPlan& plan) {
     for (const GemmPhase& p : plan.phases) longest = std::max(longest, p.k_extents[static_cast<size_t>(v)]);
     plan.variables[static_cast<size_t>(v)].block = longest;
   }
-  auto bytes = [&] { return 4 * (touched(plan, phase.v, phase, true) + touched(plan, phase.s, phase, true)); };
+  auto bytes = [&] { return plan.element_bytes * (touched(plan, phase.v, phase, true) + touched(plan, phase.s, phase, true)); };
   plan.split = -1;
   if (plan.tile.sum_block_bytes == 0 || bytes() <= plan.tile.sum_block_bytes) return;
   for (size_t i = 0; i + 1 < plan.sums.size(); ++i) {  // the innermost loop stays whole
@@ -375,7 +390,7 @@ int64_t choose_sum_block(DirectPlan plan, const Target& target) {
 // cache come from further away for the first tile of their group at least, which counts where there are few.
 int64_t choose_prefetch(const DirectPlan& plan, const Target& target) {
   if (plan.streams()) return 48;
-  int64_t weights = 4;
+  int64_t weights = plan.element_bytes;
   for (const GemmIndex& d : plan.phases[0].s) weights *= d.extent;
   int64_t tiles = plan.row < 0 ? 1 : ceil_div(plan.row_count(plan.phases[0]), plan.tile.rows);
   for (size_t v = 0; v < plan.variables.size(); ++v)
@@ -502,7 +517,7 @@ std::optional<DirectPlan> plan_direct(const KernelBody& body, const Target& targ
     plan = {};
     if (form) static_cast<GemmForm&>(plan) = *form;
     plan.vector_lanes = target.vector_lanes;
-    if (form && Parts(body, plan).assign()) break;
+    if (form && Parts(body, target, plan).assign()) break;
     if (swap) return std::nullopt;
   }
   whole_blocks(plan);
@@ -514,8 +529,8 @@ std::optional<DirectPlan> plan_direct(const KernelBody& body, const Target& targ
     plan.tile = choose_tile(plan, target);
     const GemmPhase& phase = plan.phases[0];
     // Whichever is read again and again stays in the cache; what the stores touch is longest in one piece with groups outside.
-    plan.tile.group_innermost = 4 * touched(plan, phase.v, phase, false) > target.l2_bytes / 2 &&
-                                4 * touched(plan, phase.s, phase, false) <= target.l2_bytes / 2;
+    plan.tile.group_innermost = plan.element_bytes * touched(plan, phase.v, phase, false) > target.l2_bytes / 2 &&
+                                plan.element_bytes * touched(plan, phase.s, phase, false) <= target.l2_bytes / 2;
     plan.tile.sum_block_bytes = choose_sum_block(plan, target);
     plan.tile.prefetch_steps = choose_prefetch(plan, target);
   }
@@ -528,7 +543,7 @@ std::optional<DirectPlan> plan_direct(const KernelBody& body, const Target& targ
 std::string to_string(const DirectPlan& plan) {
   auto text = [](int64_t v) { return std::to_string(v); };
   std::string result = "direct tile " + text(plan.tile.groups) + "x" + text(plan.tile.rows) + " of " + text(plan.vectors()) +
-                       "x" + text(plan.vector_lanes) + " lanes in" + text(plan.s_operand) + ", broadcast in" +
+                       "x" + text(plan.vector_lanes) + (plan.pairs ? " lanes, pairs, in" : " lanes in") + text(plan.s_operand) + ", broadcast in" +
                        text(plan.v_operand) + ", " + text(static_cast<int64_t>(plan.phases.size())) + " phases, " +
                        text(plan.blocks_of_sum()) + " blocks of the sum, groups " +
                        (plan.tile.group_innermost ? "innermost" : "outermost") + "\n";

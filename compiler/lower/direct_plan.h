@@ -39,6 +39,8 @@ struct DirectPlan : GemmForm {
   int vector_lanes = 4;                 // f32 lanes of one vector
   int lane = -1, row = -1, group = -1;  // variables; row and group may be missing
   int merged = -1;                      // an outer variable that the rows run over too: pixels of an image as one row
+  int64_t element_bytes = 4;            // of the operands
+  bool pairs = false;                   // of steps: bf16 operands are multiplied two by two
   DirectTile tile;
   std::vector<int> order;               // loops over tiles, outermost first
   std::vector<int> sums;                // variables of k, outermost first
@@ -60,6 +62,7 @@ struct DirectPlan : GemmForm {
   int64_t scratch_bytes() const;
 };
 
+// Operands are f32, or both are of one 16-bit type.
 // nullopt where the body has no such form: lanes of 16 contiguous in the output and in one input, indices of
 // the other that leave it along one sum at most. `tile`: instead of the plan's own choice.
 // REQUIRES: body.contraction.

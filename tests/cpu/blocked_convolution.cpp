@@ -84,8 +84,8 @@ Tensors tensors_of(const BlockedConvolution& v, Direction direction) {
   return t;
 }
 
-KernelOperand operand_of(const std::string& name, const Shape& shape, bool written) {
-  return {name, DType::f32, shape, row_major_strides(shape), Space::arena, written, {}};
+KernelOperand operand_of(const std::string& name, const Shape& shape, bool written, DType dtype = DType::f32) {
+  return {name, dtype, shape, row_major_strides(shape), Space::arena, written, {}};
 }
 
 }  // namespace
@@ -94,13 +94,14 @@ double BlockedConvolution::multiply_adds() const {
   return static_cast<double>(n * k * (c / groups) * window_h * window_w) * static_cast<double>(out_h() * out_w());
 }
 
-KernelBody blocked_body(const BlockedConvolution& v, Direction direction, bool halo) {
+KernelBody blocked_body(const BlockedConvolution& v, Direction direction, bool halo, DType dtype) {
   static const char* const kNames[] = {"x", "w", "y"};
   const Tensors t = tensors_of(v, direction);
   const Contraction& c = t.contraction;
   KernelBody body;
   for (int tensor : {c.first_input(), c.second_input(), c.output})
-    body.operands.push_back(operand_of(kNames[tensor], c.tensors[static_cast<size_t>(tensor)].shape, tensor == c.output));
+    body.operands.push_back(operand_of(kNames[tensor], c.tensors[static_cast<size_t>(tensor)].shape, tensor == c.output,
+                                       tensor == 1 && c.output == 1 ? DType::f32 : dtype));
   // What the output's columns are is said by its shape: its own columns, not those that a reader adds.
   KernelOperand& out = body.operands[2];
   if (halo) {
@@ -157,7 +158,7 @@ HostTensor blocked_tensor(const BlockedConvolution& v, const KernelBody& body, i
     int64_t rest = i;
     Shape index(o.shape.size());
     for (size_t d = index.size(); d-- > 0; rest /= o.shape[d]) index[d] = rest % o.shape[d];
-    double value = static_cast<double>(static_cast<float>(uniform(random)));
+    double value = round_to(uniform(random), o.dtype);
     if (x || y) {
       if (o.shape[3] != width && (index[3] < before || index[3] >= before + width)) value = 0;
       if (v.groups == 1 && blocked && index[1] * kBlock + index[4] >= channels) value = 0;

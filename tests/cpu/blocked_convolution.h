@@ -25,8 +25,9 @@ struct BlockedConvolution {
 enum class Direction { forward, data_gradient, weight_gradient };
 
 // Operands: the two inputs in the contraction's order, then the output, which one store writes. `halo`: columns of
-// zeros around the output (forward: as a consumer with a window of 3 wants them).
-KernelBody blocked_body(const BlockedConvolution& v, Direction direction, bool halo = false);
+// zeros around the output (forward: as a consumer with a window of 3 wants them). `dtype`: of the inputs and, except for weight
+// gradients, of the output.
+KernelBody blocked_body(const BlockedConvolution& v, Direction direction, bool halo = false, DType dtype = DType::f32);
 
 // Adds to the body's store: bias per channel, a residual operand, max(…, 0), a guard that keeps padding lanes zero;
 // after it sums of the result and of its square per channel.

@@ -35,7 +35,7 @@ void check(const BlockedConvolution& v, Direction direction, KernelBody body, co
   const CompiledKernel kernel(body, target);
   const std::vector<HostTensor> got = kernel.run(operands), again = kernel.run(operands, {}, Split::reversed_singles);
   const int64_t length = reduction_length(body);
-  expect_close(expected[2], got[2], DType::f32, length, "result");
+  expect_close(expected[2], got[2], body.operands[2].dtype, length, "result");
   EXPECT_EQ(got[2].data, again[2].data) << "depends on the split";
   for (const PartialSum& p : body.partials) {
     const auto o = static_cast<size_t>(p.output);
@@ -55,6 +55,21 @@ TEST_P(Direct, EveryDirection) {
       if (direction == Direction::data_gradient && v.c < 16) continue;  // nobody asks for the image's gradient
       check(v, direction, blocked_body(v, direction), target);
     }
+}
+
+// Pairs where the target multiplies them, else widened one by one.
+TEST_P(Direct, SixteenBitOperands) {
+  const Target target = target_named(GetParam());
+  for (DType dtype : {DType::bf16, DType::f16})
+    for (const BlockedConvolution& v : kCases)
+      for (Direction direction : {Direction::forward, Direction::data_gradient, Direction::weight_gradient}) {
+        if (direction == Direction::data_gradient && v.c < 16) continue;
+        if (dtype == DType::f16 && v.window_h > 1) continue;  // the same code but for the conversion
+        const KernelBody body = blocked_body(v, direction, false, dtype);
+        const bool pairs = dtype == DType::bf16 && target.bf16_pairs && reduction_length(body) > 1;
+        EXPECT_EQ(plan_direct(body, target)->pairs, pairs) << name_of(direction) << " of " << name_of(v);
+        check(v, direction, body, target);
+      }
 }
 
 TEST_P(Direct, EpiloguesHalosAndPartialSums) {

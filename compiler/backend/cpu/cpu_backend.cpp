@@ -88,6 +88,7 @@ Target describe(const std::string& cpu, const std::string& features) {
   const bool wide = info.checkFeatures("+avx512f,+avx512vl,+avx512bw,+avx512dq");
   target.vector_lanes = wide ? 16 : info.checkFeatures("+avx2") ? 8 : 4;
   target.fma = info.checkFeatures("+fma");
+  target.bf16_pairs = wide && info.checkFeatures("+avx512bf16");
   return target;
 }
 

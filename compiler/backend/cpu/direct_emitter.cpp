@@ -42,6 +42,7 @@ class DirectEmitter {
 
   const GemmVariable& variable(int v) const { return plan_.variables[static_cast<size_t>(v)]; }
   int dimension_of(int v) const { return v < 0 ? -1 : variable(v).dimension; }
+  DType dtype_of(int operand) const { return body_.operands[static_cast<size_t>(operand)].dtype; }
   Value* at(Value* base, int64_t floats) { return floats == 0 ? base : b_.CreateGEP(b_.getFloatTy(), base, b_.i64(floats)); }
   Value* at(Value* base, Value* floats) { return b_.CreateGEP(b_.getFloatTy(), base, floats); }
 
@@ -179,8 +180,15 @@ class DirectEmitter {
       for (int d : loop.checked) range = clip(range, loop.variable, phase_->v[static_cast<size_t>(d)]);
       ranges.push_back(range);
     }
-    const DirectTileCode code{plan_, *phase_, tile.groups, tile.rows, origin(plan_.v_operand, phase_->v),
-                              origin(plan_.s_operand, phase_->s), each_turn};
+    const DirectTileCode code{plan_,
+                              *phase_,
+                              dtype_of(plan_.v_operand),
+                              dtype_of(plan_.s_operand),
+                              tile.groups,
+                              tile.rows,
+                              origin(plan_.v_operand, phase_->v),
+                              origin(plan_.s_operand, phase_->s),
+                              each_turn};
     return multiply_tile(b_, code, loops_, ranges, sums);
   }
 
@@ -196,7 +204,7 @@ class DirectEmitter {
   Value* origin(int operand, const std::vector<GemmIndex>& index) {
     Value* offset = b_.i64(0);
     for (const GemmIndex& d : index) offset = b_.CreateAdd(offset, b_.CreateMul(index_at_origin(d), b_.i64(d.stride)));
-    return at(pointers_.operands[static_cast<size_t>(operand)], offset);
+    return b_.CreateGEP(b_.storage_type(dtype_of(operand)), pointers_.operands[static_cast<size_t>(operand)], offset);
   }
 
   // The part of a range in which 0 <= origin + coefficient * k < extent.
@@ -280,6 +288,7 @@ class DirectEmitter {
   // Whole blocks of lanes that move with the rows.
   struct Stream {
     Value* address;  // at the tile's first point
+    llvm::Type* element;
     int64_t group_stride, row_stride;
     bool write;
   };
@@ -290,7 +299,7 @@ class DirectEmitter {
     const int group = dimension_of(plan_.group), row = dimension_of(plan_.row), lane = dimension_of(plan_.lane);
     auto add = [&](int operand, const LinearForm& form, bool write) {
       if (!form.atoms.empty() || form.coefficient(row) == 0 || form.coefficient(lane) != 1) return;
-      streams.push_back({b_.opaque(expressions_.pointer(operand, form)), group < 0 ? 0 : form.coefficient(group),
+      streams.push_back({b_.opaque(expressions_.pointer(operand, form)), b_.storage_type(dtype_of(operand)), group < 0 ? 0 : form.coefficient(group),
                          form.coefficient(row) * variable(plan_.row).scale, write});
     };
     for (const Store& s : body_.nest.stores) add(s.output, analysis_.store_offset(s.output), true);
@@ -308,9 +317,10 @@ class DirectEmitter {
   void prefetch(const std::vector<Stream>& streams, const Tile& tile, Value* turn, int64_t turns) {
     const int64_t share = ceil_div(tile.rows, turns);
     for (const Stream& s : streams) {
-      Value* first = at(s.address, b_.CreateMul(turn, b_.i64(share * s.row_stride)));
+      Value* first = b_.CreateGEP(s.element, s.address, b_.CreateMul(turn, b_.i64(share * s.row_stride)));
       for (int64_t g = 0; g < tile.groups; ++g)
-        for (int64_t r = 0; r < share; ++r) b_.prefetch(at(first, g * s.group_stride + r * s.row_stride), s.write);
+        for (int64_t r = 0; r < share; ++r)
+          b_.prefetch(b_.CreateGEP(s.element, first, b_.i64(g * s.group_stride + r * s.row_stride)), s.write);
     }
   }
 

@@ -23,6 +23,7 @@ struct DirectTileCode {
 
   const DirectPlan& plan;
   const GemmPhase& phase;
+  DType broadcast_dtype = DType::f32, lane_dtype = DType::f32;
   int64_t groups = 1, rows = 1;
   llvm::Value *broadcast = nullptr, *lanes = nullptr;  // addresses at the tile's first element and step 0 of every sum
   Turn each_turn;
