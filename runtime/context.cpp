@@ -126,6 +126,18 @@ void Context::launch(const PreparedLaunch& l, const RuntimeScalars& scalars, Exe
   });
 }
 
+// Nothing after the first run of an entry.
+void Context::get_memory(const EntryPoint& entry, Executor& executor) {
+  if (scratch_.size() < executor.workers() * scratch_stride_) {  // the first run, or a larger executor
+    scratch_ = MemoryBlock(executor.workers() * scratch_stride_, "the workers' scratch memory");
+    scratch_.populate(scratch_.size(), executor);
+  }
+  if (populated_ < entry.arena_bytes) {
+    arena_.populate(entry.arena_bytes, executor);
+    populated_ = entry.arena_bytes;
+  }
+}
+
 void Context::run(const std::string& name, std::span<const InputView> inputs,
                   std::span<const OutputView> outputs, const RuntimeScalars& scalars, Executor& executor) {
   auto found = std::find_if(entries_.begin(), entries_.end(),
@@ -134,8 +146,7 @@ void Context::run(const std::string& name, std::span<const InputView> inputs,
   const EntryPoint& entry = *found->entry;
   check_views("input", entry, entry.inputs, inputs);
   check_views("output", entry, entry.outputs, outputs);
-  if (scratch_.size() < executor.workers() * scratch_stride_)  // the first run, or a larger executor
-    scratch_ = MemoryBlock(executor.workers() * scratch_stride_, "the workers' scratch memory");
+  get_memory(entry, executor);
 
   for (size_t i = 0; i < inputs.size(); ++i)
     if (inputs[i].data) copy(buffer(entry.inputs[i]).data(), inputs[i].data, inputs[i].bytes, executor);

@@ -1,5 +1,6 @@
 // One caller's use of an Executable: a state, an arena for what lives during a run, and scratch for
-// each worker. Everything is allocated in the constructor; a steady run allocates nothing.
+// each worker. An entry's first run has the system give all pages that it needs; later ones allocate nothing and
+// fault on no page.
 //
 //   Context context(executable);
 //   InputView image{pixels, bytes};  OutputView logits{result, result_bytes};
@@ -67,6 +68,7 @@ class Context {
   };
 
   PreparedEntry prepare(const EntryPoint& entry) const;
+  void get_memory(const EntryPoint& entry, Executor& executor);
   void launch(const PreparedLaunch& launch, const RuntimeScalars& scalars, Executor& executor);
 
   const Executable& executable_;
@@ -74,6 +76,7 @@ class Context {
   MemoryBlock arena_;
   MemoryBlock scratch_;
   int64_t scratch_stride_ = 0;
+  int64_t populated_ = 0;  // bytes of the arena that are in memory
   std::vector<PreparedEntry> entries_;
   std::vector<int64_t>* profile_ = nullptr;
 };

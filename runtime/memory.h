@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <span>
 
+#include "runtime/executor.h"
+
 namespace netc {
 
-// Pages come from the system on first touch. Blocks of 4 MiB or more start at a 2 MiB boundary and ask
+// Pages come from the system on first touch, or by `populate`. Blocks of 4 MiB or more are whole 2 MiB pages and ask
 // for huge pages, because a step over a large arena is otherwise bound by page faults and TLB misses.
 class MemoryBlock {
  public:
@@ -17,6 +19,10 @@ class MemoryBlock {
   ~MemoryBlock();
   MemoryBlock(MemoryBlock&& other) noexcept;
   MemoryBlock& operator=(MemoryBlock&& other) noexcept;
+
+  // Has the system give the pages of the first `bytes` now, so that no later access faults. The executor's threads
+  // share the work as they will share a launch's tasks, so that memory is near to them. Keeps the content.
+  void populate(int64_t bytes, Executor& executor) const;
 
   std::byte* data() const { return data_; }
   int64_t size() const { return size_; }
