@@ -72,7 +72,14 @@ Target target_of(const CompileSettings& settings) {
   if (settings.precision != "f32")
     throw RuntimeError("E0923", fmt::format("precision `{}` is not available: this build computes in f32", settings.precision),
                        "--precision f32");
-  return host_target();
+  return target_named(settings.cpu);
+}
+
+void require_runnable(const Target& target) {
+  const std::string missing = missing_features(target);
+  if (!missing.empty())
+    throw RuntimeError("E0903", fmt::format("this machine cannot run code for {}: it has no {}", target.cpu, missing),
+                       "--cpu host; `netc emit` compiles for any processor");
 }
 
 Compilation plan_inference(Project& project, const NetworkRequest& request, int64_t batch,

@@ -23,6 +23,7 @@ namespace netc {
 
 struct CompileSettings {
   std::string device = "cpu", precision = "f32";
+  std::string cpu = "host";  // the processor: "x86-64", "x86-64-v3", "znver5"
   CacheSettings cache;  // of compiled kernels; as it is here: none
   LayoutOptions layouts{};
 };
@@ -55,8 +56,10 @@ struct Compilation {
   StageSeconds seconds;
 };
 
-// THROWS RuntimeError E0922 for a device, E0923 for a precision that this build has not.
+// THROWS RuntimeError E0901 for an unknown processor, E0922 for a device, E0923 for a precision that this build has not.
 Target target_of(const CompileSettings& settings);
+// THROWS RuntimeError E0903 if this machine cannot run code for the target.
+void require_runnable(const Target& target);
 
 // Entries "predict" and, where weights have to be prepared for it, "prepare". THROWS CompileError, as all three.
 Compilation plan_inference(Project& project, const NetworkRequest& request, int64_t batch,

@@ -24,6 +24,7 @@ void prepare(Model& model, Executor& executor) {
 }  // namespace
 
 Model load_model(Compilation compilation, int threads) {
+  require_runnable(compilation.target);
   generate(compilation, threads);
   Model model{std::move(compilation), nullptr, nullptr};
   model.executable = load_on_cpu(model.compilation.plan.program);

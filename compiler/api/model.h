@@ -22,7 +22,8 @@ struct Model {
   std::shared_ptr<State> state;
 };
 
-// Generates machine code, on `threads` threads, and loads it. The state is zero.
+// Generates machine code, on `threads` threads, and loads it. The state is zero. THROWS RuntimeError E0903 for a target
+// that this machine has not.
 Model load_model(Compilation compilation, int threads);
 
 // Weights of a safetensors file or a checkpoint; `names` is a map ("std.names:torchvision_resnet") or

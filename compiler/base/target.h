@@ -15,7 +15,10 @@ struct Target {
   int64_t l1_bytes = 32 << 10, l2_bytes = 1 << 20;
 };
 
-// All of it on one line: equal texts mean the same code, the same tasks and so the same bits.
+// All of it on a short line, the processor before the first comma, the list of features as its digest: equal texts mean
+// the same code, the same tasks and so the same bits.
 std::string identity(const Target& target);
+// The value of --cpu that makes a target of this identity: a name, or "host" on a machine like the one it was made on.
+std::string cpu_of_identity(const std::string& identity);
 
 }  // namespace netc

@@ -5,7 +5,7 @@
 namespace netc {
 
 CompileSettings settings_of(const DeviceOptions& options) {
-  return {options.device, options.precision, cache_settings(options.cache ? options.cache_dir : "none")};
+  return {options.device, options.precision, options.cpu, cache_settings(options.cache ? options.cache_dir : "none")};
 }
 
 std::string to_string(const CodeOrigin& origin) {

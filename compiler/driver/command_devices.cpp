@@ -12,23 +12,27 @@ namespace netc {
 int run(const DevicesCommand&, Environment& environment) {
   const Target target = host_target();
   const int threads = available_processors();
+  std::vector<std::string> levels;  // that this machine runs
+  for (const char* level : {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"})
+    if (missing_features(target_named(level)).empty()) levels.push_back(level);
   const std::string no_gpu = "this build of netc generates code for the CPU only";
   if (environment.output.json()) {
     const nlohmann::ordered_json json = {
         {"cpu",
          {{"available", true}, {"name", target.cpu}, {"threads", threads}, {"f32_lanes", target.vector_lanes},
           {"fma", target.fma}, {"l1_bytes", target.l1_bytes}, {"l2_bytes", target.l2_bytes}, {"features", target.features},
-          {"precisions", {"f32"}}}},
+          {"levels", levels}, {"precisions", {"f32"}}}},
         {"cuda", {{"available", false}, {"reason", no_gpu}}}};
     environment.output.result(json.dump(2) + "\n");
     return kExitOk;
   }
   environment.output.result(fmt::format(
       "cpu   {}, {} threads, {} f32 lanes{}, L1 {}, L2 {}; precision f32\n"
+      "      runs code for {} (--cpu)\n"
       "      {}\n"
       "cuda  not available: {}\n",
       target.cpu, threads, target.vector_lanes, target.fma ? " with FMA" : "", byte_text(target.l1_bytes),
-      byte_text(target.l2_bytes), target.features, no_gpu));
+      byte_text(target.l2_bytes), fmt::join(levels, ", "), target.features, no_gpu));
   return kExitOk;
 }
 

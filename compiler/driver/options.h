@@ -37,6 +37,7 @@ struct NetworkOptions {
 struct DeviceOptions {
   std::string device = "cpu";
   std::string precision = "f32";
+  std::string cpu = "host";
   int threads = 0;
   bool cache = true;
   std::string cache_dir;  // empty: the default

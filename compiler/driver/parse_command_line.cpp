@@ -56,6 +56,7 @@ struct Binder {
   static void device(CLI::App* sub, DeviceOptions& options, bool runs = true) {
     sub->add_option("--device", options.device, "cpu")->capture_default_str();
     sub->add_option("--precision", options.precision, "f32")->capture_default_str();
+    sub->add_option("--cpu", options.cpu, "Code for host, x86-64, x86-64-v3, x86-64-v4, znver5, …")->capture_default_str();
     if (!runs) return;
     sub->add_option("--threads", options.threads, "0: one per processor")->check(CLI::Range(0, 1024))->capture_default_str();
     cache_dir(sub, options.cache_dir);

@@ -11,10 +11,16 @@ std::span<const Explanation> run_explanations() {
        "others, the disk is full, an entry is damaged. Nothing is lost but time: kernels are compiled instead.\n"
        "`netc cache` looks after the folder, `--cache-dir DIR` names another one, `--no-cache` does without.\n",
        "", ""},
-      {"E0901", "an unknown processor", "Code is generated for this machine, or for a processor that LLVM knows by this name.\n",
-       "", ""},
+      {"E0901", "an unknown processor",
+       "Code is generated for this machine (`host`), for a level of x86-64 (`x86-64` with SSE2 only, `x86-64-v2`,\n"
+       "`x86-64-v3` with AVX2, `x86-64-v4` with AVX-512), or for a 64-bit processor that LLVM knows by name.\n",
+       "netc bench mnist.net --cpu i486\n", "netc bench mnist.net --cpu x86-64-v3\n"},
       {"E0902", "generated code cannot be loaded",
        "The system refused the memory for machine code, or an object does not belong to this machine.\n", "", ""},
+      {"E0903", "code for another machine",
+       "`netc emit` compiles for any processor; what is to run must fit this one. Results for different processors\n"
+       "differ by rounding, because vectors have other lengths; each has the same bits at every run.\n",
+       "netc train mnist.net --cpu sapphirerapids\n", "netc train mnist.net --cpu host\n"},
       {"E0911", "out of memory",
        "All memory is planned before a run and asked for once. `netc explain NET --batch B` prints the exact\n"
        "bytes; activations grow with the batch.\n",

@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "compiler/base/error.h"
+#include "compiler/base/target.h"
 
 namespace netc {
 namespace {
@@ -194,6 +195,14 @@ RecipeText required_recipe(const SafetensorsFile& file) {
   }
 }
 
+// Vectors of other lengths round sums differently, so a training goes on for its own processor only.
+std::string fix_of_resume(const std::string& target_there, const std::string& target_here) {
+  const std::string cpu = cpu_of_identity(target_there);
+  const bool other_cpu = target_there != target_here && cpu != "host";
+  return (other_cpu ? "--cpu " + cpu + ", and the same recipe, data and seed" : "the same recipe, data, seed and machine type") +
+         "; or start afresh from its weights";
+}
+
 }  // namespace
 
 void save_checkpoint(const std::string& path, const State& state, const ModelInfo& model,
@@ -271,10 +280,11 @@ TrainingProgress restore_training(State& state, const SafetensorsFile& file, con
   differences.compare("seed", required(file, "netc.training.seed"), std::to_string(id.seed));
   differences.compare("batch", required(file, "netc.training.batch"), std::to_string(id.batch));
   differences.compare("number of training samples", required(file, "netc.training.samples"), std::to_string(id.samples));
-  differences.compare("target", required(file, "netc.training.target"), id.target);
+  const std::string target = required(file, "netc.training.target");
+  differences.compare("target", target, id.target);
   if (!differences.text().empty())
     throw RuntimeError("E0606", file.path() + " cannot be resumed: " + differences.text(),
-                       "the same recipe, data, seed and machine type; or start afresh from its weights");
+                       fix_of_resume(target, id.target));
   load(state, file, {}, [](StateKind kind) { return kind != StateKind::gradient; });
   return progress;
 }

@@ -123,6 +123,37 @@ class CommandLine(Case):
             if stage not in ("ast", "grad"):
                 self.assertGreater(len(training), len(inference), stage)
 
+    def test_processors(self):
+        self.tiny()
+        predict = ("predict", "tiny.net", "--random-weights", "--random-input", "--output", "y.npy", "--cpu")
+        rows = {}
+        for cpu in self.json("devices")["cpu"]["levels"] + ["host"]:
+            self.netc(*predict, cpu)
+            rows[cpu] = read_npy(self.folder / "y.npy")[1]
+        self.assertGreaterEqual(len(rows), 3)
+        for cpu, row in rows.items():
+            for expected, got in zip(rows["host"], row):
+                self.assertAlmostEqual(expected, got, delta=1e-5, msg=cpu)
+        self.assertIn("zmm", self.netc("emit", "tiny.net", "--stage=asm", "--cpu", "x86-64-v4").stdout)
+        baseline = self.netc("emit", "tiny.net", "--stage=asm", "--cpu", "x86-64").stdout
+        self.assertIn("xmm", baseline)
+        self.assertNotIn("ymm", baseline)
+        self.assertNotIn("fmadd", baseline)
+        # No machine is both of these, yet any can compile for them.
+        refused = 0
+        for cpu in ("sapphirerapids", "bdver4"):
+            self.netc("emit", "tiny.net", "--stage=asm", "--cpu", cpu)
+            try:
+                self.netc(*predict, cpu)
+            except AssertionError:
+                done = self.netc(*predict, cpu, code=4)
+                self.assertRegex(done.stderr, f"E0903 this machine cannot run code for {cpu}: it has no [a-z]")
+                refused += 1
+        self.assertGreater(refused, 0)
+        for cpu in ("i486", "pentium", "z80", ""):
+            self.assertIn("E0901", self.netc("bench", "tiny.net", "--cpu", cpu, code=2).stderr)
+        self.assertIn("E0901", self.netc("explain", "tiny.net", "--cpu", "z80", code=2).stderr)
+
     def test_predict_raw_tensors(self):
         self.tiny()
         write_npy(self.folder / "x.npy", "|u1", (3, 1, 8, 8), bytes(range(192)))

@@ -122,6 +122,22 @@ class Train(Case):
         plain, both = 1708, 1708 + 8 * 4 + 4
         self.assertIn(f"{both:,} parameters ({plain:,} for inference, without auxiliary heads)", self.train("a").stderr)
 
+    def test_resume_says_that_the_processor_is_another(self):
+        self.tiny()
+        whole = ("train", "tiny.net", "--seed", 7)
+        for cpu in ("x86-64", "x86-64-v2"):
+            self.netc(*whole, "--output", cpu, "--cpu", cpu)
+        self.netc(*whole, "--output", "a", "--cpu", "x86-64", "--stop-after", 3)
+        done = self.netc(*whole, "--output", "a", "--resume", code=3)
+        self.assertIn("E0606", done.stderr)
+        self.assertIn("its target is x86-64, 4 lanes", done.stderr)
+        self.assertIn("--cpu x86-64", done.stderr)
+        self.netc(*whole, "--output", "a", "--resume", "--cpu", "x86-64", "--threads", 3)
+        self.assertEqual(self.last("a"), self.last("x86-64"))
+        # Any machine can use the weights.
+        loss = [self.json("eval", "tiny.net", "--weights", "a/last.safetensors", "--cpu", cpu)["loss"] for cpu in ("x86-64", "host")]
+        self.assertAlmostEqual(*loss, delta=1e-5)
+
     def test_metrics_do_not_depend_on_the_batch(self):
         self.tiny()
         self.train("a")

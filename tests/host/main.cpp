@@ -60,6 +60,10 @@ int main(int argc, char** argv) {
   netc::Options unknown;
   unknown.device = "abacus";
   require(!netc::Network::from_file(file, unknown), "an unknown device is an error");
+  netc::Options strange;
+  strange.cpu = "z80";
+  auto no_such = netc::Network::from_file(file, strange);
+  require(!no_such && no_such.error().kind == netc::ErrorKind::argument, "an unknown processor is a wrong argument");
   netc::Options small;
   small.max_bytes = 1000;
   require(!netc::Network::from_file(file, small), "max_bytes is kept");

@@ -24,11 +24,11 @@ constexpr OptimizerSpec kSgd{.momentum = 0.9, .weight_decay = 0.01};
 // A training program with the entry `step`.
 class Compiled {
  public:
-  explicit Compiled(const Graph& network, const FuseOptions& options) : grad_(differentiate(network, "loss")) {
+  Compiled(const Graph& network, const FuseOptions& options, const std::string& cpu) : grad_(differentiate(network, "loss")) {
     Graph lowered = optimize(grad_);
     layout_ = lay_out_state({&lowered}, &kSgd, options.layouts);
     Graph apply = optimize(make_update(kSgd, layout_.slab_elements));
-    Target target = host_target();
+    Target target = target_named(cpu);
     ProgramPlan plan = build_program({{"step", {&lowered, &apply}}}, layout_, target, nullptr, options);
     std::vector<NamedKernel> kernels;
     for (size_t i = 0; i < plan.kernels.bodies.size(); ++i) {
@@ -106,8 +106,9 @@ std::map<std::string, HostTensor> reference(const Graph& grad, InterpretInputs i
   return inputs.states;
 }
 
-int check(const Graph& network, uint64_t seed, const FuseOptions& options = {}) {
-  Compiled compiled(network, options);
+int check(const Graph& network, uint64_t seed, const FuseOptions& options = {}, const std::string& cpu = "host") {
+  SCOPED_TRACE(cpu);
+  Compiled compiled(network, options, cpu);
   InterpretInputs inputs = random_inputs(compiled.grad(), seed);
   double expected_loss = 0;
   std::map<std::string, HostTensor> expected = reference(compiled.grad(), inputs, expected_loss);
@@ -139,6 +140,16 @@ TEST(Step, Inception) { check(inception_network(2), 1); }
 TEST(Step, Residual) { check(residual_network(4), 1); }
 TEST(Step, ResidualWithStatisticsInEpilogues) {
   EXPECT_GT(check(residual_network(4), 1, {.smallest_statistics = 0}), 5);
+}
+// Other vectors, other tiles and tasks, no FMA: right as well, and the same at any number of threads.
+TEST(Step, OtherProcessors) {
+  for (const char* cpu : {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"}) {
+    if (!missing_features(target_named(cpu)).empty()) continue;
+    check(small_cnn(3), 1, {}, cpu);
+    check(inception_network(2), 1, {}, cpu);
+    check(residual_network(4), 1, {.smallest_statistics = 0}, cpu);
+    check(random_network(7), 7, {}, cpu);
+  }
 }
 TEST(Step, RandomNetworks) {
   for (uint64_t seed = 0; seed < 6 && !HasFailure(); ++seed) {

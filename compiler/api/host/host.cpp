@@ -28,7 +28,7 @@ Diagnostic from_compiler(const netc::Diagnostic& d, const SourceMap* sources) {
 }
 
 ErrorKind kind_of_code(const std::string& code) {
-  if (code == "E0922" || code == "E0923") return ErrorKind::argument;
+  if (code == "E0901" || code == "E0922" || code == "E0923") return ErrorKind::argument;
   if (code.rfind("E06", 0) == 0 || code.rfind("E07", 0) == 0) return ErrorKind::data;
   return ErrorKind::runtime;
 }

@@ -79,6 +79,10 @@ struct Compilation {
   llvm::Module module;
 };
 
+std::unique_ptr<llvm::MCSubtargetInfo> subtarget(const std::string& cpu) {
+  return std::unique_ptr<llvm::MCSubtargetInfo>(llvm_target().createMCSubtargetInfo(kTriple, cpu, ""));
+}
+
 Target describe(const std::string& cpu, const std::string& features) {
   const std::unique_ptr<llvm::TargetMachine> machine = machine_for(cpu, features);
   const llvm::MCSubtargetInfo& info = *machine->getMCSubtargetInfo();
@@ -102,10 +106,23 @@ Target host_target() {
 }
 
 Target target_named(const std::string& cpu) {
-  if (cpu == "native") return host_target();
-  if (!machine_for("x86-64", "")->getMCSubtargetInfo()->isCPUStringValid(cpu))
-    throw RuntimeError("E0901", "unknown processor `" + cpu + "`", "native, x86-64, x86-64-v3 and LLVM's names are known");
+  if (cpu == "host" || cpu == "native") return host_target();
+  // LLVM ends the process if it is to generate 64-bit code for a processor without it.
+  const bool known = machine_for("x86-64", "")->getMCSubtargetInfo()->isCPUStringValid(cpu);
+  if (!known || !subtarget(cpu)->checkFeatures("+64bit,+sse2"))
+    throw RuntimeError("E0901", "`" + cpu + "` is no 64-bit x86 processor that is known here",
+                       "--cpu host, x86-64, x86-64-v3, x86-64-v4, or a name of LLVM's such as znver5");
   return describe(cpu, "");
+}
+
+std::string missing_features(const Target& target) {
+  const std::unique_ptr<llvm::TargetMachine> machine = machine_for(target.cpu, target.features);
+  std::string missing;
+  for (const auto& feature : llvm::sys::getHostCPUFeatures()) {
+    const std::string name = feature.first().str();
+    if (!feature.second && machine->getMCSubtargetInfo()->checkFeatures("+" + name)) missing += (missing.empty() ? "" : ", ") + name;
+  }
+  return missing;
 }
 
 std::string emit_llvm_text(const KernelBody& body, const std::string& symbol, const Target& target) {

@@ -21,9 +21,12 @@ namespace netc {
 // This machine, with every feature that it has.
 Target host_target();
 
-// "native" (this machine), "x86-64", "x86-64-v3", or any processor name that LLVM knows.
-// THROWS RuntimeError E0901 for an unknown name.
+// "host" or "native" (this machine), "x86-64", "x86-64-v3", or any 64-bit x86 processor that LLVM knows by name.
+// THROWS RuntimeError E0901 for another name.
 Target target_named(const std::string& cpu);
+
+// The features that code for the target may use and this machine lacks: "avx512f, avx512bw". Empty: it runs here.
+std::string missing_features(const Target& target);
 
 struct NamedKernel {
   std::string symbol;  // unique within a Program
