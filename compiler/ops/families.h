@@ -24,5 +24,8 @@ std::vector<OpDef> convolution_ops();  // contraction_convolution.cpp
 std::vector<OpDef> matmul_ops();       // contraction_matmul.cpp
 std::vector<OpDef> random_ops();
 std::vector<OpDef> affine_sample_ops();
+std::vector<OpDef> augment_ops();
+std::vector<OpDef> target_loss_ops();
+std::vector<OpDef> piecewise_ops();
 
 }  // namespace netc

@@ -1,12 +1,9 @@
 // Losses and what counts for metrics. Only the first `valid_count` samples of a batch count: the rest is
 // padding of a partial batch (language rule 31).
 #include "compiler/base/error.h"
-#include "compiler/ops/build.h"
-#include "compiler/ops/check.h"
 #include "compiler/ops/families.h"
+#include "compiler/ops/loss_parts.h"
 #include "compiler/ops/nest.h"
-#include "compiler/ops/registry.h"
-#include "compiler/ops/rows.h"
 
 namespace netc {
 namespace {
@@ -18,16 +15,6 @@ ExprId valid_samples(Dag& d) {
   return d.from_index(d.index_max(d.scalar(IndexScalar::valid_count), d.index(1)));
 }
 ExprId is_valid(Dag& d, ExprId sample) { return d.index_less(sample, d.scalar(IndexScalar::valid_count)); }
-
-bool is_mean(const Attrs& attrs) {
-  const std::string& reduction = attrs.text("reduction");
-  check::require_argument(reduction == "mean" || reduction == "sum", "`reduction` must be mean or sum", "reduction");
-  return reduction == "mean";
-}
-
-AttrDef reduction_attr() {
-  return {"reduction", AttrType::text, Attr(std::string("mean")), "over the valid samples: mean or sum"};
-}
 
 // ---- sum_valid and its transpose
 
@@ -51,11 +38,7 @@ LoopNest scalar_sum_valid(const OpCall& call) {
 
 Values vjp_sum_valid(Builder& b, const VjpCall& call) {
   const Shape shape = b.type(call.inputs[0]).shape;
-  Attrs attrs = call.attrs;
-  Shape rows(shape.size(), 1);
-  rows[0] = shape[0];
-  attrs.set("shape", rows);
-  return {build::broadcast(b, b.emit(op("valid_weight"), {call.output_gradients[0]}, attrs), shape)};
+  return {build::broadcast(b, sample_weight(b, call.output_gradients[0], shape, call.attrs), shape)};
 }
 
 OpDef sum_valid_row() {
@@ -203,8 +186,7 @@ Values vjp_cross_entropy(Builder& b, const VjpCall& call) {
   ValueId logits = call.inputs[0];
   Softmax softmax = softmax_parts(b, logits);
   ValueId probabilities = build::div(b, build::exp(b, softmax.centered), softmax.sum);
-  ValueId weight = b.emit(op("valid_weight"), {call.output_gradients[0]},
-                          {{"shape", Ints{b.type(logits).shape[0], 1}}, {"reduction", call.attrs.text("reduction")}});
+  ValueId weight = sample_weight(b, call.output_gradients[0], b.type(logits).shape, call.attrs);
   ValueId difference = build::sub(b, probabilities, target(b, call.attrs, logits, call.inputs[1]));
   return {build::mul(b, difference, weight), ValueId{}};
 }
@@ -242,11 +224,6 @@ std::vector<TensorType> infer_mse(const OpCall& call) {
   return {{call.inputs[0].dtype, {}}};
 }
 
-// 1 / elements of a sample.
-double sample_share(const Shape& shape) {
-  return static_cast<double>(shape[0]) / static_cast<double>(element_count(shape));
-}
-
 Values decompose_mse(Builder& b, const Attrs& attrs, const Values& inputs) {
   ValueId squares = build::square(b, build::sub(b, inputs[0], inputs[1]));
   ValueId shares = build::mul(b, squares, sample_share(b.type(inputs[0]).shape));
@@ -255,10 +232,7 @@ Values decompose_mse(Builder& b, const Attrs& attrs, const Values& inputs) {
 
 Values vjp_mse(Builder& b, const VjpCall& call) {
   const Shape shape = b.type(call.inputs[0]).shape;
-  Shape rows(shape.size(), 1);
-  rows[0] = shape[0];
-  ValueId weight = b.emit(op("valid_weight"), {call.output_gradients[0]},
-                          {{"shape", rows}, {"reduction", call.attrs.text("reduction")}});
+  ValueId weight = sample_weight(b, call.output_gradients[0], shape, call.attrs);
   ValueId difference = build::sub(b, call.inputs[0], call.inputs[1]);
   ValueId dx = build::mul(b, difference, build::mul(b, weight, 2 * sample_share(shape)));
   return {dx, build::neg(b, dx)};

@@ -16,7 +16,7 @@ struct Registry {
   Registry() {
     for (auto* family : {elementwise_ops, activation_ops, shape_ops, reduce_ops, convolution_ops, matmul_ops,
                          max_pool_ops, average_pool_ops, batch_norm_ops, normalize_ops, loss_ops, random_ops,
-                         affine_sample_ops}) {
+                         affine_sample_ops, augment_ops, target_loss_ops, piecewise_ops}) {
       std::vector<OpDef> ops = family();
       std::move(ops.begin(), ops.end(), std::back_inserter(rows));
     }
