@@ -63,6 +63,27 @@ OptimizerSpec default_optimizer() {
   return optimizer;
 }
 
+// The group of each parameter that is in one, from 1; 0 are all others.
+std::map<std::string, int32_t> group_numbers(const Graph& graph, const std::vector<ParameterGroup>& groups) {
+  std::map<std::string, int32_t> numbers;
+  for (const StateVariable& state : graph.states) {
+    if (state.kind != StateKind::parameter) continue;
+    for (size_t i = 0; i < groups.size() && !numbers.count(state.path); ++i)
+      if (groups[i].glob.empty() ? state.type.shape.size() == 1 : glob_matches(groups[i].glob, state.path))
+        numbers[state.path] = static_cast<int32_t>(i) + 1;
+  }
+  return numbers;
+}
+
+UpdateShape update_shape(const StateLayout& state, const std::vector<ParameterGroup>& groups) {
+  UpdateShape shape{state.slab_elements, state.buffer_elements, {}};
+  for (size_t i = 0; i < state.group_begins.size(); ++i) {
+    const ParameterGroup group = i == 0 ? ParameterGroup{} : groups[i - 1];
+    shape.ranges.push_back({state.group_begins[i], group.rate, group.decay});
+  }
+  return shape;
+}
+
 }  // namespace
 
 Target target_of(const CompileSettings& settings) {
@@ -97,6 +118,15 @@ Compilation plan_evaluation(Project& project, const NetworkRequest& request, con
                      settings, watch);
 }
 
+Compilation plan_augmentation(Project& project, NetworkRequest request, const Recipe& recipe, int64_t samples,
+                              const CompileSettings& settings) {
+  const Target target = target_of(settings);
+  Stopwatch watch;
+  request.input_only = true;
+  return plan_single(project, elaborate_network(project, request, recipe, Purpose::train, samples), "augment", target,
+                     settings, watch);
+}
+
 Compilation plan_training(Project& project, const NetworkRequest& request, const Recipe* recipe, int64_t batch,
                           const CompileSettings& settings) {
   Compilation c;
@@ -115,8 +145,9 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   const Graph& grad = lower(c, *c.gradient);
   const Graph& eval = lower(c, c.evaluation->graph);
   const OptimizerSpec optimizer = recipe ? recipe->optimizer : default_optimizer();
-  const StateLayout state = lay_out_state({&grad, &eval}, &optimizer, settings.layouts);
-  const Graph& apply = lower(c, make_update(optimizer, state.slab_elements));
+  const std::vector<ParameterGroup> groups = recipe ? recipe->groups : std::vector<ParameterGroup>{};
+  const StateLayout state = lay_out_state({&grad, &eval}, &optimizer, settings.layouts, group_numbers(grad, groups));
+  const Graph& apply = lower(c, make_update(optimizer, update_shape(state, groups)));
   c.plan = build_program({{"eval", {&eval}}, {"grad", {&grad}}, {"apply", {&apply}}, {"step", {&grad, &apply}}}, state,
                          c.target, &project.sources(), {.layouts = settings.layouts});
   watch.lap(c.seconds.middle);

@@ -64,9 +64,12 @@ void require_runnable(const Target& target);
 // Entries "predict" and, where weights have to be prepared for it, "prepare". THROWS CompileError, as all three.
 Compilation plan_inference(Project& project, const NetworkRequest& request, int64_t batch,
                            const CompileSettings& settings);
-// Entry "eval" with the loss of a recipe.
+// Entry "eval" with the loss of a recipe; where `request` is augmented, its output is "probabilities".
 Compilation plan_evaluation(Project& project, const NetworkRequest& request, const Recipe& recipe, int64_t batch,
                             const CompileSettings& settings);
+// Entry "augment": what the network of a training gets of its input, as the output "seen".
+Compilation plan_augmentation(Project& project, NetworkRequest request, const Recipe& recipe, int64_t samples,
+                              const CompileSettings& settings);
 // Entries "eval", "grad", "apply" and "step". Without a recipe: cross entropy, and SGD with momentum.
 Compilation plan_training(Project& project, const NetworkRequest& request, const Recipe* recipe, int64_t batch,
                           const CompileSettings& settings);

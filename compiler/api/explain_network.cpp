@@ -100,8 +100,9 @@ NetworkReport explain_network(Project& project, const NetworkRequest& request, i
   report.reference = training.reference;
   report.train = train;
   report.batch = batch;
-  report.parameters = parameter_count(training.graph);
-  report.parameters_inference = parameter_count(inference.graph);
+  report.parameters = parameter_count(training);
+  report.parameters_inference = parameter_count(inference);
+  report.parameters_frozen = frozen_count(training);
   report.flops = forward_flops(inference.graph);
   report.memory = planned_bytes(c, 0);
   const EntryPoint& entry = *c.plan.program.find_entry(train ? "step" : "predict");

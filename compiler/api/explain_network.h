@@ -38,6 +38,7 @@ struct NetworkReport {
   bool train = false;
   int64_t batch = 1;
   int64_t parameters = 0, parameters_inference = 0;
+  int64_t parameters_frozen = 0;  // of `parameters`
   int64_t flops = 0;  // forward, one image; of contractions, a multiply-add is 2
   int64_t kernels = 0, launches = 0;
   PlannedBytes memory;

@@ -22,6 +22,8 @@ ElaborateConfig config_of(const NetworkRequest& request, Purpose purpose, int64_
   config.set = request.set;
   config.advice = false;
   config.raw_input = request.raw_input;
+  config.augmented = request.augmented;
+  config.input_only = request.input_only;
   return config;
 }
 

@@ -13,6 +13,8 @@ struct NetworkRequest {
   std::string reference;                   // "file.net", "file.net:name", "std.resnet:resnet50"
   std::map<std::string, std::string> set;  // arguments
   bool raw_input = false;                  // the input as the network declares it, not as its data set says
+  bool augmented = false;                  // an evaluation's input augmented as in training
+  bool input_only = false;                 // the output "seen" alone: what the network gets of the input
 };
 
 // THROWS CompileError.

@@ -92,10 +92,23 @@ class FieldAnalysis {
 
 }  // namespace
 
-int64_t parameter_count(const Graph& graph) {
+namespace {
+
+bool is_frozen(const ElaboratedNetwork& network, const StateVariable& state) { return network.frozen.count(state.path) > 0; }
+
+}  // namespace
+
+int64_t parameter_count(const ElaboratedNetwork& network) {
   int64_t count = 0;
-  for (const StateVariable& state : graph.states)
-    if (state.kind == StateKind::parameter) count += state.type.elements();
+  for (const StateVariable& state : network.graph.states)
+    if (state.kind == StateKind::parameter || is_frozen(network, state)) count += state.type.elements();
+  return count;
+}
+
+int64_t frozen_count(const ElaboratedNetwork& network) {
+  int64_t count = 0;
+  for (const StateVariable& state : network.graph.states)
+    if (is_frozen(network, state)) count += state.type.elements();
   return count;
 }
 
@@ -135,7 +148,7 @@ std::vector<LayerRow> layer_table(const ElaboratedNetwork& network) {
     if (node.op == &state_op()) {
       const int64_t index = node.attrs.integer("index");
       const StateVariable& state = graph.states[static_cast<size_t>(index)];
-      if (state.kind == StateKind::parameter && counted.insert(index).second) parameters = state.type.elements();
+      if ((state.kind == StateKind::parameter || is_frozen(network, state)) && counted.insert(index).second) parameters = state.type.elements();
     }
     const int64_t flops = flops_of(graph, node);
     for (int32_t l = owner[n]; l >= 0; l = network.layers[static_cast<size_t>(l)].parent) {

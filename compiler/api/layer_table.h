@@ -29,7 +29,8 @@ struct LayerRow {
 // REQUIRES: the graph was elaborated for batch 1 where FLOPs are to be those of one image.
 std::vector<LayerRow> layer_table(const ElaboratedNetwork& network);
 
-int64_t parameter_count(const Graph& graph);  // elements of StateKind::parameter
+int64_t parameter_count(const ElaboratedNetwork& network);  // elements of all parameters, frozen ones among them
+int64_t frozen_count(const ElaboratedNetwork& network);     // of those that a training leaves as they are
 int64_t forward_flops(const Graph& graph);
 
 }  // namespace netc

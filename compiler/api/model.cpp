@@ -1,9 +1,11 @@
 #include "compiler/api/model.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "runtime/context.h"
 #include "runtime/cpu/load.h"
+#include "runtime/data/find_files.h"
 #include "runtime/initialize.h"
 
 namespace netc {
@@ -43,6 +45,20 @@ ModelInfo load_weights_into(Model& model, const std::string& path, const std::st
   load_weights(*model.state, file, options);
   prepare(model, executor);
   return read_model_info(file);
+}
+
+LoadReport load_initial_weights(State& state, const WeightsSpec& weights, Project& project) {
+  LoadWeightsOptions options;
+  if (!weights.names.empty())
+    options.file_name = [map = find_names(project, weights.names)](const std::string& parameter) {
+      return map_name(map, parameter).value_or(parameter);
+    };
+  options.except = [&weights](const std::string& path) {
+    return std::any_of(weights.except.begin(), weights.except.end(),
+                       [&](const std::string& glob) { return glob_matches(glob, path); });
+  };
+  options.strict = weights.strict;
+  return load_weights(state, SafetensorsFile(resolve_path(weights.base_dir, weights.path)), options);
 }
 
 void randomize_weights(Model& model, uint64_t seed, Executor& executor) {

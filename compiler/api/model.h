@@ -31,6 +31,9 @@ Model load_model(Compilation compilation, int threads);
 ModelInfo load_weights_into(Model& model, const std::string& path, const std::string& names, Project& project,
                             Executor& executor);
 
+// A recipe's `weights = load(...)`. THROWS RuntimeError E0601 to E0603, CompileError for the map.
+LoadReport load_initial_weights(State& state, const WeightsSpec& weights, Project& project);
+
 // The initialisers' weights, from a seed.
 void randomize_weights(Model& model, uint64_t seed, Executor& executor);
 

@@ -62,14 +62,12 @@ DataSourceSpec find_source(const DatasetSpec& dataset, const std::string& role,
   return source;
 }
 
-std::unique_ptr<Dataset> load_role(const DatasetSpec& dataset, const std::string& role,
-                                   const std::map<std::string, std::string>& overrides,
-                                   const ElaboratedNetwork& network, Executor& executor) {
-  LoadOptions options;
-  options.role = role;
+namespace {
+
+std::unique_ptr<Dataset> load(const DatasetSpec& dataset, const std::map<std::string, std::string>& overrides,
+                              const ElaboratedNetwork& network, LoadOptions options, Executor& executor) {
   options.channels = network.inputs.empty() || network.inputs[0].shape.size() != 3 ? 0 : network.inputs[0].shape[0];
-  options.preprocess = dataset.preprocess;
-  const DataSourceSpec source = find_source(dataset, role, overrides);
+  const DataSourceSpec source = find_source(dataset, options.role, overrides);
   // A folder's classes are its folders: they must be as many as the network tells apart, neither more nor less.
   const bool names_classes = source.kind == DataSourceSpec::Kind::image_folder;
   if (!names_classes) options.classes = network.classes;
@@ -81,6 +79,33 @@ std::unique_ptr<Dataset> load_role(const DatasetSpec& dataset, const std::string
   return data;
 }
 
+}  // namespace
+
+std::unique_ptr<Dataset> load_role(const DatasetSpec& dataset, const std::string& role,
+                                   const std::map<std::string, std::string>& overrides,
+                                   const ElaboratedNetwork& network, Executor& executor,
+                                   std::optional<int64_t> ignored_label) {
+  LoadOptions options;
+  options.role = role;
+  options.preprocess = dataset.preprocess;
+  options.ignored_label = ignored_label;
+  return load(dataset, overrides, network, std::move(options), executor);
+}
+
+std::unique_ptr<Dataset> load_augmented(const Recipe& recipe, const std::string& role,
+                                        const std::map<std::string, std::string>& overrides,
+                                        const ElaboratedNetwork& network, Executor& executor) {
+  LoadOptions options;
+  options.role = role;
+  options.preprocess = training_preprocess(recipe);
+  options.ignored_label = recipe.loss.ignored_label;
+  if (crops_when_read(recipe)) {
+    options.crop_height = recipe.augment.front().height;
+    options.crop_width = recipe.augment.front().width;
+  }
+  return load(recipe.dataset, overrides, network, std::move(options), executor);
+}
+
 Training::Training(Project& project, const TrainingRequest& request, std::unique_ptr<Executor> executor)
     : recipe_(overridden(find_recipe(project, request.network.reference), request)), executor_(std::move(executor)) {
   if (request.needs_data) {
@@ -89,17 +114,20 @@ Training::Training(Project& project, const TrainingRequest& request, std::unique
   }
   model_ = load_model(plan_training(project, request.network, &recipe_, recipe_.batch, request.settings), executor_->workers());
   initialize(*model_.state, recipe_.seed, *executor_);
+  if (recipe_.weights && !request.resumes) loaded_ = load_initial_weights(*model_.state, *recipe_.weights, project);
   context_ = std::make_unique<Context>(*model_.executable, model_.state);
 }
 
-int64_t Training::parameters() const { return parameter_count(model_.compilation.network.graph); }
+int64_t Training::parameters() const { return parameter_count(model_.compilation.network); }
 
-int64_t Training::parameters_inference() const { return parameter_count(model_.compilation.evaluation->graph); }
+int64_t Training::parameters_inference() const { return parameter_count(*model_.compilation.evaluation); }
+
+int64_t Training::parameters_frozen() const { return frozen_count(model_.compilation.network); }
 
 void Training::load_data() {
   const ElaboratedNetwork& network = model_.compilation.network;
-  train_ = load_role(recipe_.dataset, "train", {}, network, *executor_);
-  if (recipe_.dataset.test) test_ = load_role(recipe_.dataset, "test", {}, network, *executor_);
+  train_ = load_augmented(recipe_, "train", {}, network, *executor_);
+  if (recipe_.dataset.test) test_ = load_role(recipe_.dataset, "test", {}, network, *executor_, recipe_.loss.ignored_label);
 }
 
 ModelInfo Training::info() const {

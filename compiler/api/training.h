@@ -25,6 +25,7 @@ struct TrainingRequest {
   std::optional<int64_t> epochs, batch;
   std::map<std::string, std::string> data;  // role ("train", "test") to path
   bool needs_data = false;                  // look for the data's files before anything is compiled
+  bool resumes = false;                     // the state comes from a checkpoint: the recipe's `weights` are not read
 };
 
 class Training {
@@ -38,6 +39,9 @@ class Training {
   Executor& executor() { return *executor_; }
   int64_t parameters() const;            // of the training, with auxiliary heads
   int64_t parameters_inference() const;  // without them
+  int64_t parameters_frozen() const;     // of `parameters`
+  // What loading the recipe's `weights` did; null where it has none, or a checkpoint is resumed.
+  const LoadReport* loaded() const { return loaded_ ? &*loaded_ : nullptr; }
 
   // Reads the data set's files. THROWS RuntimeError E07xx.
   void load_data();
@@ -59,6 +63,7 @@ class Training {
   Model model_;
   std::unique_ptr<Context> context_;
   std::unique_ptr<Dataset> train_, test_;
+  std::optional<LoadReport> loaded_;
 };
 
 // The source of a data set's role ("train" or "test") with `--data ROLE=PATH` applied: a folder keeps the
@@ -66,9 +71,15 @@ class Training {
 DataSourceSpec find_source(const DatasetSpec& dataset, const std::string& role,
                            const std::map<std::string, std::string>& overrides);
 
-// Loads a role for this network: its channels, classes and preprocessing.
+// Loads a role for this network: its channels and classes, preprocessed as the data set says.
 std::unique_ptr<Dataset> load_role(const DatasetSpec& dataset, const std::string& role,
                                    const std::map<std::string, std::string>& overrides,
-                                   const ElaboratedNetwork& network, Executor& executor);
+                                   const ElaboratedNetwork& network, Executor& executor,
+                                   std::optional<int64_t> ignored_label = {});
+
+// The same for samples that the recipe augments, where `augment` replaces `preprocess` (rule 28).
+std::unique_ptr<Dataset> load_augmented(const Recipe& recipe, const std::string& role,
+                                        const std::map<std::string, std::string>& overrides,
+                                        const ElaboratedNetwork& network, Executor& executor);
 
 }  // namespace netc

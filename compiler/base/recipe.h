@@ -13,11 +13,23 @@
 namespace netc {
 
 struct OptimizerSpec {
-  enum class Kind { sgd, adam, adamw };
+  enum class Kind { sgd, adam, adamw, rmsprop };
   Kind kind = Kind::sgd;
   double momentum = 0, dampening = 0, weight_decay = 0;
   bool nesterov = false;
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double alpha = 0.99;     // rmsprop: the weight of the old average
+  bool centered = false;   // rmsprop
+  double clip_norm = 0;    // of all gradients together; 0: not clipped
+  double clip_value = 0;   // of each element; 0: not clipped
+  double ema = 0;          // the weights' moving average: the share of the old one; 0: none
+};
+
+// Parameters that learn at another rate. Of several that match a parameter, the first one counts.
+struct ParameterGroup {
+  std::string glob;       // over paths; empty: every vector, which norms' and layers' biases are
+  double rate = 1;        // times the learning rate
+  double decay = 1;       // times the weight decay
 };
 
 // A position in training, in epochs or in steps.
@@ -28,26 +40,71 @@ struct Duration {
 
 // One entry of `schedule = [...]`: an optional warm-up and one main schedule.
 struct ScheduleSpec {
-  enum class Kind { constant, step, multi_step, exponential, cosine, one_cycle };
+  enum class Kind { constant, step, multi_step, exponential, cosine, one_cycle, polynomial, restarts, plateau };
   Kind kind = Kind::constant;
   double peak = 0.1;             // the learning rate after warm-up
-  double gamma = 0.1;            // step, multi_step, exponential: the factor
-  Duration every;                // step: one decay per `every`; exponential: per `every`
+  double gamma = 0.1;            // step, multi_step, exponential, plateau: the factor
+  Duration every;                // step: one decay per `every`; exponential: per `every`; restarts: the first period
   std::vector<Duration> at;      // multi_step: the milestones
-  double floor = 0;              // cosine, one_cycle: the last learning rate
+  double floor = 0;              // cosine, one_cycle, polynomial, restarts, plateau: the last (least) learning rate
+  double power = 1;              // polynomial
+  double growth = 1;             // restarts: each period is so much longer than the one before
+  int64_t patience = 0;          // plateau: epochs without progress before a decay
   double start_factor = 0.04;    // one_cycle: first rate = peak * start_factor
   double peak_at = 0.3;          // one_cycle: the share of training at which the peak is reached
   Duration warmup;               // linear from warmup_start * peak; count 0 = none
   double warmup_start = 0;
 };
 
-// One augmentation, in the order of the list. Angles in degrees, shifts as a share of the extent.
+// One augmentation, in the order of the list.
 struct AugmentSpec {
-  enum class Kind { crop, flip_horizontal, flip_vertical, rotate, shift };
+  enum class Kind {
+    crop, flip_horizontal, flip_vertical, rotate, shift,   // geometry
+    random_resized_crop, scale, shear,
+    color_jitter, grayscale,                               // colours
+    erase, cutout,                                         // a rectangle
+    mixup, cutmix,                                         // with another sample of the batch
+    rand_augment, trivial_augment,                         // geometry and colours
+  };
   Kind kind = Kind::crop;
-  int64_t height = 0, width = 0, pad = 0;  // crop
-  double amount = 0;                       // rotate: degrees, drawn from -amount..amount; shift: share
+  int64_t height = 0, width = 0;  // crop, random_resized_crop: of the result; cutout: of the hole
+  int64_t pad = 0;                // crop
+  // rotate, shear: degrees, drawn from -amount..amount; shift, scale: share of the extent; random_resized_crop,
+  // erase: the smallest and the greatest share of the area; mixup, cutmix: alpha
+  double amount = 0;
+  double probability = 1;  // grayscale, erase
+  double brightness = 0, contrast = 0, saturation = 0, hue = 0;  // color_jitter
+  int64_t count = 0, magnitude = 0;                              // rand_augment: operations, 0..30
 };
+
+// What a list needs of a batch beside the images: one record a sample for each.
+struct AugmentParts {
+  bool geometry = false, color = false, erase = false, mix = false;
+};
+inline AugmentParts parts_of(const std::vector<AugmentSpec>& list) {
+  AugmentParts parts;
+  for (const AugmentSpec& a : list) {
+    switch (a.kind) {
+      case AugmentSpec::Kind::crop:
+      case AugmentSpec::Kind::flip_horizontal:
+      case AugmentSpec::Kind::flip_vertical:
+      case AugmentSpec::Kind::rotate:
+      case AugmentSpec::Kind::shift:
+      case AugmentSpec::Kind::random_resized_crop:
+      case AugmentSpec::Kind::scale:
+      case AugmentSpec::Kind::shear: parts.geometry = true; break;
+      case AugmentSpec::Kind::color_jitter:
+      case AugmentSpec::Kind::grayscale: parts.color = true; break;
+      case AugmentSpec::Kind::erase:
+      case AugmentSpec::Kind::cutout: parts.erase = true; break;
+      case AugmentSpec::Kind::mixup:
+      case AugmentSpec::Kind::cutmix: parts.mix = true; break;
+      case AugmentSpec::Kind::rand_augment:
+      case AugmentSpec::Kind::trivial_augment: parts.geometry = parts.color = true; break;
+    }
+  }
+  return parts;
+}
 
 struct PreprocessSpec {
   enum class Kind { resize, center_crop };
@@ -73,9 +130,21 @@ struct DatasetSpec {
 };
 
 struct LossSpec {
-  enum class Kind { cross_entropy, mse };
+  enum class Kind { cross_entropy, mse, binary_cross_entropy, smooth_l1 };
   Kind kind = Kind::cross_entropy;
   double label_smoothing = 0;
+  double beta = 1;                       // smooth_l1
+  std::vector<double> class_weights;     // cross_entropy; empty: all 1
+  std::optional<int64_t> ignored_label;  // cross_entropy: its samples count nowhere
+};
+
+// Weights to begin with, from a file.
+struct WeightsSpec {
+  std::string path;      // as written
+  std::string base_dir;  // of the declaring file
+  std::string names;     // a map, "std.names:torchvision_resnet"; empty: the same names
+  std::vector<std::string> except;  // globs over paths that keep their initial values
+  bool strict = true;               // everything else must fit; false: what does not fit keeps its initial value
 };
 
 struct Recipe {
@@ -84,11 +153,32 @@ struct Recipe {
   DatasetSpec dataset;
   LossSpec loss;
   OptimizerSpec optimizer;
+  std::vector<ParameterGroup> groups;
+  std::optional<WeightsSpec> weights;
+  std::vector<std::string> freeze;   // globs over paths of what is not trained
   ScheduleSpec schedule;
-  std::vector<AugmentSpec> augment;
+  // The steps with which `augment` begins, resize and center_crop: they replace the data set's `preprocess` in training.
+  std::vector<PreprocessSpec> augment_preprocess;
+  std::vector<AugmentSpec> augment;  // what is drawn anew for every sample of every epoch
+  int64_t copies = 1;                // how often an epoch sees each sample
   int64_t batch = 32;
   int64_t epochs = 1;
+  int64_t early_stop = 0;  // epochs without a better result after which training ends; 0: never
   uint64_t seed = 0;
 };
+
+// How training images are prepared when they are read (rule 28).
+inline const std::vector<PreprocessSpec>& training_preprocess(const Recipe& recipe) {
+  const bool augments = !recipe.augment.empty() || !recipe.augment_preprocess.empty();
+  return augments ? recipe.augment_preprocess : recipe.dataset.preprocess;
+}
+
+// Whether training images keep their own sizes, and a crop of each, drawn anew and resized to what the network takes, is
+// cut by the reader: pictures of a folder differ in size, the operator's images do not.
+inline bool crops_when_read(const Recipe& recipe) {
+  return recipe.dataset.train && recipe.dataset.train->kind == DataSourceSpec::Kind::image_folder &&
+         recipe.augment_preprocess.empty() && !recipe.augment.empty() &&
+         recipe.augment.front().kind == AugmentSpec::Kind::random_resized_crop;
+}
 
 }  // namespace netc

@@ -13,18 +13,22 @@ namespace netc {
 int run(const EvalCommand& command, Environment& environment) {
   Output& output = environment.output;
   Project& project = environment.project;
-  const NetworkRequest request{command.network.reference, command.network.set, false};
+  NetworkRequest request{command.network.reference, command.network.set, false};
+  request.augmented = command.views > 0;
   const Recipe recipe = find_recipe(project, request.reference);
   ThreadPool pool(command.device.threads);
   Model model = load_model(plan_evaluation(project, request, recipe, command.batch, settings_of(command.device)), pool.workers());
   report_warnings(model.compilation.origin, environment);
   load_weights_into(model, command.weights, command.names, project, pool);
-  const std::unique_ptr<Dataset> test = load_role(recipe.dataset, "test", command.data, model.compilation.network, pool);
+  const ElaboratedNetwork& network = model.compilation.network;
+  const std::unique_ptr<Dataset> test = request.augmented ? load_augmented(recipe, "test", command.data, network, pool)
+                                                          : load_role(recipe.dataset, "test", command.data, network, pool, recipe.loss.ignored_label);
 
   Context context(*model.executable, model.state);
   EvalOptions options;
   options.on_progress = [&](int64_t done, int64_t samples) { output.progress(fmt::format("testing {}/{}", done, samples)); };
-  const EvalResult result = evaluate(context, *test, pool, options);
+  const EvalResult result = request.augmented ? evaluate_views(context, recipe, command.views, *test, pool, options)
+                                              : evaluate(context, *test, pool, options);
   output.progress("");
   if (output.json()) {
     const nlohmann::ordered_json json = {

@@ -57,6 +57,7 @@ Json to_json(const NetworkReport& report) {
     outputs.push_back({{"name", port.name}, {"dtype", port.dtype}, {"shape", port.shape}});
   return {{"network", report.name}, {"reference", report.reference}, {"mode", report.train ? "training" : "inference"},
           {"batch", report.batch}, {"parameters", report.parameters}, {"parameters_inference", report.parameters_inference},
+          {"parameters_frozen", report.parameters_frozen},
           {"flops", report.flops}, {"memory", memory_json(report.memory)}, {"kernels", report.kernels},
           {"launches", report.launches}, {"inputs", inputs}, {"outputs", outputs}, {"layers", layers}};
 }
@@ -96,6 +97,8 @@ std::string to_text(const NetworkReport& report) {
   text += fmt::format("parameters   {}", commas(report.parameters));
   if (report.parameters_inference != report.parameters)
     text += fmt::format(" ({} for inference, without auxiliary heads)", commas(report.parameters_inference));
+  if (report.parameters_frozen > 0)
+    text += fmt::format(", {} of them frozen: without gradients, moments and backward kernels", commas(report.parameters_frozen));
   text += fmt::format("\ncompute      {:.2f} MFLOP forward for one image\n", static_cast<double>(report.flops) / 1e6);
   text += fmt::format("kernels      {} launches of {} kernels, {}, batch {}\n", report.launches, report.kernels,
                       report.train ? "a training step" : "inference", report.batch);

@@ -55,6 +55,26 @@ void make_folder(const std::string& folder) {
   if (error) throw RuntimeError("E0604", fmt::format("cannot make the folder {}: {}", folder, error.message()), "--output DIR");
 }
 
+// "r50.safetensors: 318 tensors loaded, 2 excepted: fc.weight, fc.bias, …"
+std::string load_report(const std::string& path, const LoadReport& report) {
+  std::string text = fmt::format("{}: {} tensors loaded", path, report.loaded.size());
+  const auto list = [&](const char* what, const std::vector<std::string>& names) {
+    if (names.empty()) return;
+    constexpr size_t kShown = 6;
+    text += fmt::format("\n  {} {}: ", names.size(), what);
+    for (size_t i = 0; i < names.size() && i < kShown; ++i) text += (i > 0 ? ", " : "") + names[i];
+    if (names.size() > kShown) text += ", ...";
+  };
+  std::vector<std::string> mismatched;
+  for (const TensorMismatch& m : report.mismatched)
+    mismatched.push_back(fmt::format("{} (file {}, network {})", m.path, to_string(m.file), to_string(m.network)));
+  list("excepted, initialised anew", report.excepted);
+  list("missing, initialised anew", report.missing);
+  list("of another shape, initialised anew", mismatched);
+  list("in the file alone", report.unexpected);
+  return text + "\n";
+}
+
 nlohmann::ordered_json summary(const TrainResult& result, const StageSeconds& seconds) {
   nlohmann::ordered_json json = {{"steps", result.step}, {"epochs", result.epochs}, {"stopped", result.stopped},
                                  {"compile_seconds", seconds.total()}, {"last", result.last_path}, {"best", result.best_path}};
@@ -70,7 +90,7 @@ int run(const TrainCommand& command, Environment& environment) {
   Output& output = environment.output;
   const TrainingRequest request{{command.network.reference, command.network.set, false},
                                 settings_of(command.device),
-                                command.seed, command.epochs, command.batch, command.data, true};
+                                command.seed, command.epochs, command.batch, command.data, true, command.resume};
   Training training(environment.project, request, std::make_unique<ThreadPool>(command.device.threads));
   const Recipe& recipe = training.recipe();
   const StageSeconds& seconds = training.model().compilation.seconds;
@@ -80,9 +100,11 @@ int run(const TrainCommand& command, Environment& environment) {
   std::string parameters = commas(training.parameters()) + " parameters";
   if (training.parameters_inference() != training.parameters())
     parameters += fmt::format(" ({} for inference, without auxiliary heads)", commas(training.parameters_inference()));
+  if (training.parameters_frozen() > 0) parameters += fmt::format(", {} of them frozen", commas(training.parameters_frozen()));
   output.note(fmt::format("{}: {}, {} kernels in {:.1f} s ({})\n", network, parameters,
                           training.model().compilation.plan.kernels.bodies.size(), seconds.total(), to_string(origin)));
   report_warnings(origin, environment);
+  if (training.loaded()) output.note(load_report(recipe.weights->path, *training.loaded()));
   training.load_data();
   output.note(fmt::format("{}: {} training samples, {} test samples\n", recipe.dataset.name,
                           commas(training.train_data()->count()),
@@ -116,6 +138,8 @@ int run(const TrainCommand& command, Environment& environment) {
     output.note(fmt::format("interrupted; go on with --resume ({})\n", result.last_path));
     return kExitInterrupted;
   }
+  if (result.gave_up)
+    output.note(fmt::format("ended after epoch {}: no better result in {} epochs\n", result.epochs, recipe.early_stop));
   if (result.stopped) output.note(fmt::format("stopped after step {}; go on with --resume\n", result.step));
   // Before the first epoch's end there is no best one.
   output.note(fmt::format("weights: {}\n", std::filesystem::exists(result.best_path) ? result.best_path : result.last_path));

@@ -69,6 +69,7 @@ struct EvalCommand {
   std::map<std::string, std::string> data;
   std::string weights, names;
   int64_t batch = 100;
+  int64_t views = 0;  // augmented views of each sample whose probabilities are averaged; 0: the sample as it is
 };
 
 struct PredictCommand {
@@ -111,6 +112,15 @@ struct ExplainCommand {
   bool train = false;
 };
 
+struct AugmentCommand {
+  NetworkOptions network;
+  DeviceOptions device;
+  std::map<std::string, std::string> data;
+  std::optional<uint64_t> seed;
+  int64_t samples = 6, views = 7;
+  std::string output = "augment.png";
+};
+
 struct GraphCommand {
   NetworkOptions network;
   std::string output;      // .svg or .dot; empty: NAME.svg
@@ -133,7 +143,7 @@ struct CacheCommand {
 };
 
 using Command = std::variant<CheckCommand, TrainCommand, EvalCommand, PredictCommand, BenchCommand, EmitCommand,
-                             ExplainCommand, GraphCommand, OpsCommand, DevicesCommand, InspectCommand,
+                             ExplainCommand, AugmentCommand, GraphCommand, OpsCommand, DevicesCommand, InspectCommand,
                              CacheCommand>;
 
 struct CommandLine {

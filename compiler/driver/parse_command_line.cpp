@@ -128,6 +128,21 @@ void bind_running_commands(Binder& bind) {
     sub->add_option("--weights", o->weights, "safetensors or a checkpoint")->required()->type_name("FILE");
     sub->add_option("--names", o->names, "A map of names: std.names:torchvision_resnet");
     sub->add_option("--batch", o->batch, "Results do not depend on it")->check(batch_range())->capture_default_str();
+    sub->add_option("--views", o->views, "Average the probabilities of so many augmented views of each sample")
+        ->check(CLI::Range(0, 1000))
+        ->capture_default_str();
+  }
+  {
+    auto [sub, o] = bind.add<AugmentCommand>("augment", "Draws what the network will see: samples and augmented views of them.",
+                                             "  netc augment cifar.net                         writes augment.png\n"
+                                             "  netc augment cifar.net --samples 10 --views 15 --output sheet.png\n");
+    Binder::network(sub, o->network, "FILE.net[:TRAIN]");
+    Binder::device(sub, o->device);
+    Binder::data(sub, o->data);
+    sub->add_option("--seed", o->seed, "Instead of the recipe's");
+    sub->add_option("--samples", o->samples, "Rows")->check(CLI::Range(1, 100))->capture_default_str();
+    sub->add_option("--views", o->views, "Columns beside the sample itself")->check(CLI::Range(1, 100))->capture_default_str();
+    sub->add_option("--output", o->output, "A PNG file")->type_name("FILE")->capture_default_str();
   }
   {
     auto [sub, o] = bind.add<PredictCommand>("predict", "Runs a network on images or raw tensors.",

@@ -11,7 +11,8 @@ namespace netc {
 namespace {
 
 ExitCode exit_code_of(const std::string& code) {
-  if (code == "E0901" || code == "E0922" || code == "E0923" || code == "E0924" || code == "E0927") return kExitCommandLine;
+  if (code == "E0901" || code == "E0922" || code == "E0923" || code == "E0924" || code == "E0927" ||
+      code == "E0928") return kExitCommandLine;
   if (code == "E0604") return kExitRuntime;  // a file that the system does not let us write
   if (code.rfind("E06", 0) == 0 || code.rfind("E07", 0) == 0) return kExitData;
   if (code.rfind("E09", 0) == 0) return kExitRuntime;

@@ -1,6 +1,7 @@
 #include "compiler/lower/state_layout.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "compiler/base/error.h"
 #include "compiler/lower/choose_layouts.h"
@@ -20,13 +21,16 @@ class StateArranger {
       for (const StateVariable& state : graph->states) collect(state);
   }
 
-  StateLayout run(const OptimizerSpec* optimizer) {
-    order_parameters();
+  StateLayout run(const OptimizerSpec* optimizer, const std::map<std::string, int32_t>& groups) {
+    order_parameters(groups);
     add_slab(kParameterSlab, "", StateKind::parameter);
+    find_groups(groups);
     if (!gradients_.empty()) add_slab(kGradientSlab, "gradient/", StateKind::gradient);
     if (optimizer)
       for (const std::string& name : moment_names(*optimizer)) add_slab("slab/" + name, name + "/", StateKind::moment);
+    const int64_t buffers = layout_.bytes;
     for (const StateVariable& buffer : buffers_) add_slot(buffer, layout_of(buffer.path));
+    if (optimizer && optimizer->ema > 0 && !buffers_.empty()) add_buffer_average(buffers);
     return std::move(layout_);
   }
 
@@ -47,15 +51,43 @@ class StateArranger {
     }
   }
 
-  void order_parameters() {
+  void order_parameters(const std::map<std::string, int32_t>& groups) {
     std::map<std::string, size_t> rank;
     for (size_t i = 0; i < gradients_.size(); ++i) rank.emplace(gradients_[i], i);
     auto rank_of = [&](const StateVariable& state) {
       auto found = rank.find(state.path);
-      return found == rank.end() ? gradients_.size() : found->second;
+      const size_t ready = found == rank.end() ? gradients_.size() : found->second;
+      return std::pair(group_of(state, groups), ready);
     };
     std::stable_sort(parameters_.begin(), parameters_.end(),
                      [&](const StateVariable& a, const StateVariable& b) { return rank_of(a) < rank_of(b); });
+  }
+
+  static int32_t group_of(const StateVariable& parameter, const std::map<std::string, int32_t>& groups) {
+    auto found = groups.find(parameter.path);
+    return found == groups.end() ? 0 : found->second;
+  }
+
+  // A group without parameters begins where the next one does; one after the last parameter has no beginning.
+  void find_groups(const std::map<std::string, int32_t>& groups) {
+    for (const StateVariable& parameter : parameters_)
+      while (static_cast<int32_t>(layout_.group_begins.size()) <= group_of(parameter, groups))
+        layout_.group_begins.push_back((layout_.offset_of(parameter.path) - layout_.offset_of(kParameterSlab)) / size_of(DType::f32));
+  }
+
+  // The average of each buffer, in the buffers' order and with their gaps, from a slab to a slab.
+  void add_buffer_average(int64_t begin) {
+    layout_.offsets[kBufferSlab] = begin;
+    layout_.buffer_elements = (layout_.bytes - begin) / size_of(DType::f32);
+    layout_.offsets[kBufferEmaSlab] = layout_.bytes;
+    for (StateVariable buffer : buffers_) {
+      const Layout layout = layout_of(buffer.path);
+      NETC_CHECK(buffer.type.dtype == DType::f32, "buffer " + buffer.path + " is not f32");
+      buffer.path = kEmaPrefix + buffer.path;
+      buffer.kind = StateKind::moment;
+      buffer.init = {};
+      add_slot(buffer, layout);
+    }
   }
 
   void add_slab(const std::string& name, const std::string& prefix, StateKind kind) {
@@ -97,8 +129,9 @@ int64_t StateLayout::offset_of(const std::string& path) const {
   return found->second;
 }
 
-StateLayout lay_out_state(const std::vector<const Graph*>& graphs, const OptimizerSpec* optimizer, const LayoutOptions& layouts) {
-  return StateArranger(graphs, choose_state_layouts(graphs, layouts)).run(optimizer);
+StateLayout lay_out_state(const std::vector<const Graph*>& graphs, const OptimizerSpec* optimizer, const LayoutOptions& layouts,
+                          const std::map<std::string, int32_t>& groups) {
+  return StateArranger(graphs, choose_state_layouts(graphs, layouts)).run(optimizer, groups);
 }
 
 }  // namespace netc

@@ -24,14 +24,17 @@ struct StateLayout {
   std::vector<StateSlot> slots;           // by offset
   std::map<std::string, int64_t> offsets;  // bytes, by path of a slot and by name of a slab ("slab/gradients")
   int64_t slab_elements = 0;               // f32 elements of each slab, gaps included
+  int64_t buffer_elements = 0;             // of the buffers, which lie together where a moving average follows them
+  std::vector<int64_t> group_begins;       // the slabs' element where each group of parameters begins, ascending
   int64_t bytes = 0;
 
   int64_t offset_of(const std::string& path) const;  // THROWS InternalError for an unknown one
 };
 
 // The states of all graphs, by path. Parameters in the order of the gradient states, where a graph has them.
-// `optimizer`: null without training. REQUIRES: parameters are f32; equal paths have equal types.
+// `optimizer`: null without training. `groups`: the group of each parameter, from 0; those of a group lie together, in
+// the order of the groups. REQUIRES: parameters are f32; equal paths have equal types.
 StateLayout lay_out_state(const std::vector<const Graph*>& graphs, const OptimizerSpec* optimizer,
-                          const LayoutOptions& layouts = {});
+                          const LayoutOptions& layouts = {}, const std::map<std::string, int32_t>& groups = {});
 
 }  // namespace netc

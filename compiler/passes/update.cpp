@@ -1,5 +1,6 @@
 #include "compiler/passes/update.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "compiler/ops/build.h"
@@ -12,29 +13,34 @@ using namespace build;
 
 class Update {
  public:
-  Update(const OptimizerSpec& optimizer, int64_t elements) : spec_(optimizer), type_{DType::f32, {elements}} {
+  Update(const OptimizerSpec& optimizer, const UpdateShape& shape)
+      : spec_(optimizer), shape_(shape), type_{DType::f32, {shape.elements}} {
     b_.set_origin({"optimizer", {}, {}});
     parameter_state_ = b_.declare_state({kParameterSlab, type_, StateKind::parameter, {}});
     parameter_ = b_.read_state(parameter_state_);
     gradient_ = b_.add_state({kGradientSlab, type_, StateKind::gradient, {}});
-    rate_ = scalar("learning_rate");
     step_ = scalar("step");
+    rate_ = by_range(scalar("learning_rate"), &UpdateRange::rate);
     for (const std::string& name : moment_names(optimizer))
       moments_.push_back(b_.declare_state({"slab/" + name, type_, StateKind::moment, {}}));
   }
 
   Graph run() {
+    gradient_ = clipped(gradient_);
     ValueId next{};
     switch (spec_.kind) {
       case OptimizerSpec::Kind::sgd: next = sgd(); break;
       case OptimizerSpec::Kind::adam: next = adam(parameter_, decayed_gradient()); break;
       case OptimizerSpec::Kind::adamw: {
-        ValueId keep = sub(b_, number(b_, 1, rate_), mul(b_, rate_, spec_.weight_decay));
+        ValueId loss = mul(b_, rate_, decay());
+        ValueId keep = sub(b_, number(b_, 1, loss), loss);
         next = adam(spec_.weight_decay == 0 ? parameter_ : mul(b_, parameter_, keep), gradient_);
         break;
       }
+      case OptimizerSpec::Kind::rmsprop: next = rmsprop(); break;
     }
     b_.add_update(parameter_state_, next);
+    if (spec_.ema > 0) follow(next);
     return b_.finish();
   }
 
@@ -44,9 +50,65 @@ class Update {
     return reshape(b_, b_.emit(op("runtime_scalar"), {}, {{"which", std::string(which)}}), {1});
   }
 
+  // `value` [1] times each range's factor: [1] where they are all 1, else one number an element.
+  ValueId by_range(ValueId value, double UpdateRange::*factor) {
+    const std::vector<UpdateRange>& ranges = shape_.ranges;
+    if (std::all_of(ranges.begin(), ranges.end(), [&](const UpdateRange& r) { return r.*factor == 1; })) return value;
+    std::vector<ValueId> numbers;
+    Ints begins;
+    for (const UpdateRange& range : ranges) {
+      numbers.push_back(mul(b_, value, range.*factor));
+      if (numbers.size() > 1) begins.push_back(range.begin);
+    }
+    return b_.emit(op("piecewise"), std::move(numbers), {{"begins", begins}, {"size", shape_.elements}});
+  }
+
+  ValueId decay() { return by_range(number(b_, spec_.weight_decay, step_), &UpdateRange::decay); }
+
   ValueId decayed_gradient() {
     if (spec_.weight_decay == 0) return gradient_;
-    return add(b_, gradient_, mul(b_, parameter_, spec_.weight_decay));
+    return add(b_, gradient_, mul(b_, parameter_, decay()));
+  }
+
+  ValueId clipped(ValueId gradient) {
+    if (spec_.clip_value > 0) {
+      ValueId limit = number(b_, spec_.clip_value, gradient);
+      return maximum(b_, minimum(b_, gradient, limit), neg(b_, limit));
+    }
+    if (spec_.clip_norm == 0) return gradient;
+    ValueId norm = sqrt(b_, reduce_sum(b_, square(b_, gradient), {0}, true));
+    ValueId factor = div(b_, number(b_, spec_.clip_norm, norm), add(b_, norm, 1e-6));
+    return mul(b_, gradient, minimum(b_, factor, number(b_, 1, factor)));
+  }
+
+  // The moving averages of the weights, and of what evaluation needs beside them.
+  void follow(ValueId parameter) {
+    ValueId share = minimum(b_, div(b_, step_, add(b_, step_, 9)), number(b_, spec_.ema, step_));
+    auto average = [&](int32_t state, ValueId value) {
+      ValueId old = b_.read_state(state);
+      b_.add_update(state, add(b_, value, mul(b_, sub(b_, old, value), share)));
+    };
+    average(moments_.back(), parameter);
+    if (shape_.buffer_elements == 0) return;
+    const TensorType type{DType::f32, {shape_.buffer_elements}};
+    const ValueId buffers = b_.add_state({kBufferSlab, type, StateKind::buffer, {}});
+    average(b_.declare_state({kBufferEmaSlab, type, StateKind::moment, {}}), buffers);
+  }
+
+  ValueId rmsprop() {
+    ValueId gradient = decayed_gradient();
+    ValueId variance = moving_average(moments_[0], square(b_, gradient), spec_.alpha);
+    size_t next = 1;
+    if (spec_.centered) {
+      ValueId mean = moving_average(moments_[next++], gradient, spec_.alpha);
+      variance = sub(b_, variance, square(b_, mean));
+    }
+    ValueId direction = div(b_, gradient, add(b_, sqrt(b_, variance), spec_.epsilon));
+    if (spec_.momentum != 0) {
+      direction = add(b_, mul(b_, b_.read_state(moments_[next]), spec_.momentum), direction);
+      b_.add_update(moments_[next], direction);
+    }
+    return sub(b_, parameter_, mul(b_, direction, rate_));
   }
 
   ValueId sgd() {
@@ -85,6 +147,7 @@ class Update {
   }
 
   const OptimizerSpec& spec_;
+  const UpdateShape& shape_;
   TensorType type_;
   Builder b_;
   int32_t parameter_state_ = 0;
@@ -95,15 +158,23 @@ class Update {
 }  // namespace
 
 std::vector<std::string> moment_names(const OptimizerSpec& optimizer) {
+  std::vector<std::string> names;
   switch (optimizer.kind) {
     case OptimizerSpec::Kind::sgd:
-      return optimizer.momentum == 0 ? std::vector<std::string>{} : std::vector<std::string>{"momentum"};
+      if (optimizer.momentum != 0) names = {"momentum"};
+      break;
     case OptimizerSpec::Kind::adam:
-    case OptimizerSpec::Kind::adamw: return {"exp_avg", "exp_avg_sq"};
+    case OptimizerSpec::Kind::adamw: names = {"exp_avg", "exp_avg_sq"}; break;
+    case OptimizerSpec::Kind::rmsprop:
+      names = {"square_avg"};
+      if (optimizer.centered) names.push_back("grad_avg");
+      if (optimizer.momentum != 0) names.push_back("momentum");
+      break;
   }
-  return {};
+  if (optimizer.ema > 0) names.push_back("ema");
+  return names;
 }
 
-Graph make_update(const OptimizerSpec& optimizer, int64_t elements) { return Update(optimizer, elements).run(); }
+Graph make_update(const OptimizerSpec& optimizer, const UpdateShape& shape) { return Update(optimizer, shape).run(); }
 
 }  // namespace netc

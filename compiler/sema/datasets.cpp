@@ -3,7 +3,7 @@
 //   dataset cifar { train = cifar10("data_batch_*.bin"); test = cifar10("test_batch.bin"); normalize = cifar }
 #include <algorithm>
 
-#include "compiler/sema/config_reader.h"
+#include "compiler/sema/recipe_values.h"
 #include "compiler/sema/recipes.h"
 
 namespace netc {
@@ -55,22 +55,8 @@ DataSourceSpec source(ConfigReader& reader, const Expression& value) {
 
 std::vector<PreprocessSpec> preprocess(ConfigReader& reader, const Expression& value) {
   std::vector<PreprocessSpec> steps;
-  for (const Expression* item : reader.items(value)) {
-    const Constructor c = reader.constructor(*item, {{"resize", {"size"}}, {"center_crop", {"size"}}}, "a preprocessing step",
-                                             {"pad", "grayscale"});
-    reader.require(c, "size");
-    PreprocessSpec step;
-    step.kind = c.name == "resize" ? PreprocessSpec::Kind::resize : PreprocessSpec::Kind::center_crop;
-    const Expression& size = *c.fields.at("size");
-    if (c.name == "resize" && size.as<IntLit>()) {
-      step.height = reader.integer(size, "`size` of `resize`", 1, 65536);  // of the shorter side
-    } else {
-      const SizeDatum extent = reader.size(size, "`size` of `" + c.name + "`");
-      step.height = extent.height;
-      step.width = extent.width;
-    }
-    steps.push_back(step);
-  }
+  for (const Expression* item : reader.items(value))
+    steps.push_back(read_preprocess_step(reader, reader.constructor(*item, preprocess_steps(), "a preprocessing step", {"pad", "grayscale"})));
   return steps;
 }
 

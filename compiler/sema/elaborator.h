@@ -11,7 +11,9 @@
 //   residual.cpp, inception.cpp  the two constructs
 //   contracts.cpp   what a layer demands of its input, with fixes
 //   report.cpp      diagnostics: spans, chains of calls, provenance of shapes
+//   augmented_input.cpp  what augmentation makes of the input
 //   network.cpp     inputs, outputs, auxiliary heads; from a reference to a finished graph
+//   transfer.cpp    frozen parameters, and what a recipe's globs name
 //   objective.cpp   loss and metrics
 //   advice.cpp      warnings
 //
@@ -245,12 +247,32 @@ class Elaborator {
   void run_output(const OutputStmt& output, Context& ctx);
   void run_aux_head(const AuxHeadStmt& head, Context& ctx);
   TensorDatum prepare_image(const InputStmt& input, const Shape& shape, DType declared);
-  void check_classes(const Request& request);
+
+  // augmented_input.cpp
+  Shape augmented_input(const Shape& shape, DType dtype);
+  ValueId augment_image(ValueId value, const Shape& shape, Span span);
+  ValueId mix_images(ValueId value, Span span);
   ElaboratedNetwork finish(const Request& request);
 
+  // transfer.cpp
+  Span setting_place(const std::string& key, size_t index) const;
+  bool is_frozen(const std::string& path, bool buffer);
+  bool has_frozen(const std::string& prefix) const;
+  void check_globs();
+
   // objective.cpp
+  void check_classes(const Request& request);
+  void check_loss(const LossSpec& loss, int64_t classes, Span span);
   void add_objective(const Request& request);
+  void add_metrics(ValueId logits, ValueId label, const LossSpec& loss);
+  ValueId correct_of(ValueId logits, ValueId label, const LossSpec& loss, int64_t k);
+  ValueId counts(ValueId label, int64_t ignored);
   ValueId loss_of(ValueId logits, ValueId label, const LossSpec& loss, const std::string& reduction);
+  // What a label says of every class, [N, C], and how much each sample counts, [N, 1].
+  struct Targets {
+    ValueId target, weight;
+  };
+  Targets targets_of(ValueId label, const LossSpec& loss, int64_t classes);
   ValueId channel_constants(const std::vector<double>& values, int rank);
 
   // advice.cpp
@@ -297,6 +319,8 @@ class Elaborator {
   std::set<std::string> reported_;                       // code and place
   std::vector<SharedBlock> shared_;
   int current_shared_ = -1;                              // the `share` whose block is being entered
+  std::set<std::string> frozen_;                         // paths
+  ValueId mix_;                                          // of mixup and cutmix; invalid without
   const Recipe* recipe_ = nullptr;
   const TrainDecl* train_ = nullptr;
   const Module* train_module_ = nullptr;

@@ -221,7 +221,8 @@ std::optional<Datum> Elaborator::look_up(const std::string& name, Span span, Con
     return entry->datum;
   }
   if (ctx.module->is_stdlib) {
-    if (name == "training") return Datum{config_.purpose == Purpose::train};
+    // Frozen parameters fix the statistics beside them (rule 26); dropout has none.
+    if (name == "training") return Datum{config_.purpose == Purpose::train && !has_frozen(ctx.path->prefix)};
   }
   if (name == "block_input") {
     if (ctx.block_input.size() == 1) return Datum{ctx.block_input.front()};

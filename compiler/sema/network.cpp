@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "compiler/sema/elaborator.h"
-#include "compiler/sema/recipes.h"
 
 namespace netc {
 
@@ -63,6 +62,7 @@ std::optional<ElaboratedNetwork> Elaborator::run(const Request& request) {
     check_classes(request);
     if (config_.advice) advise();
     add_objective(request);
+    check_globs();
     if (failed_) return std::nullopt;
     return finish(request);
   } catch (const Failed&) {
@@ -231,20 +231,13 @@ TensorDatum Elaborator::prepare_image(const InputStmt& input, const Shape& shape
   if (!mean.empty() && mean.size() != 1 && mean.size() != static_cast<size_t>(shape[0]))
     fail(error("E0510", place, "`normalize` has " + std::to_string(mean.size()) + " channels, the input " + std::to_string(shape[0])));
 
-  Shape batched = shape;
+  const bool augments = has_data && (config_.purpose == Purpose::train || config_.augmented) &&
+                        (!recipe_->augment.empty() || !recipe_->augment_preprocess.empty());
+  Shape batched = augments ? augmented_input(shape, dtype) : shape;
   batched.insert(batched.begin(), config_.batch);
   ValueId value = builder_.add_input(input.name.text, {dtype, batched});
   if (dtype != DType::f32) value = emit("cast", {value}, {{"dtype", std::string("f32")}}, span)[0];
-  if (has_data && config_.purpose == Purpose::train && !recipe_->augment.empty()) {
-    if (shape.size() != 3) fail(error("E0510", place, "augmentation takes images [C, H, W], the input is " + to_string(shape)));
-    for (size_t i = 0; i < recipe_->augment.size(); ++i)
-      if (const AugmentSpec& augment = recipe_->augment[i];
-          augment.kind == AugmentSpec::Kind::crop && (augment.height != shape[1] || augment.width != shape[2]))
-        fail(error("E0510", train_ ? augment_span(project_, *train_module_, *train_, i) : place, "`crop` gives " + to_text(SizeDatum{augment.height, augment.width}) + ", the network takes " +
-                                      to_text(SizeDatum{shape[1], shape[2]})));
-    const ValueId affine = builder_.add_input("affine", {DType::f32, {config_.batch, 2, 3}});
-    value = emit("affine_sample", {value, affine}, {{"height", shape[1]}, {"width", shape[2]}, {"fill", 0.0}}, span)[0];
-  }
+  if (augments) value = augment_image(value, shape, span);
   if (info.normalized) {
     // (x / 255 - mean) / std as one multiplication and one addition.
     const double unit = dtype == DType::u8 ? 255 : 1;
@@ -259,6 +252,7 @@ TensorDatum Elaborator::prepare_image(const InputStmt& input, const Shape& shape
     if (std::any_of(offset.begin(), offset.end(), [](double o) { return o != 0; }))
       value = emit("add", {value, channel_constants(offset, rank)}, {}, span)[0];
   }
+  if (augments) value = mix_images(value, span);
   inputs_.push_back(std::move(info));
   return tensor(value);
 }
@@ -323,7 +317,7 @@ ElaboratedNetwork Elaborator::finish(const Request& request) {
   net.name = request.network->name.text;
   net.reference = recipe_ ? recipe_->network : net.name;
   for (const auto& [state, value] : pending_updates_)
-    if (config_.purpose == Purpose::train) builder_.add_update(state, value);
+    if (config_.purpose == Purpose::train && !config_.input_only) builder_.add_update(state, value);
   for (const DeclaredOutput& output : outputs_) net.outputs.push_back({output.name.text, output.value.id});
   const Shape& first = outputs_.front().value.shape;
   net.classes = first.size() == 1 ? first[0] : 0;
@@ -331,6 +325,7 @@ ElaboratedNetwork Elaborator::finish(const Request& request) {
   net.inputs = std::move(inputs_);
   net.aux_heads = std::move(aux_heads_);
   net.layers = std::move(layers_);
+  net.frozen = std::move(frozen_);
   if (recipe_) {
     net.class_names = recipe_->dataset.class_names;
     net.dataset = recipe_->dataset;

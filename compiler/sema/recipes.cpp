@@ -6,16 +6,18 @@
 #include "compiler/sema/recipes.h"
 
 #include <algorithm>
+#include <cmath>
 
-#include "compiler/sema/config_reader.h"
 #include "compiler/sema/names_map.h"
+#include "compiler/sema/recipe_values.h"
 #include "stdlib/stdlib_sources.h"
 
 namespace netc {
 namespace {
 
-const std::vector<std::string> kKeys = {"loss", "optimizer", "schedule", "augment", "batch", "epochs", "seed", "precision"};
-const std::vector<std::string> kLaterKeys = {"weights", "freeze", "groups", "ema", "clip", "accumulate", "devices"};
+const std::vector<std::string> kKeys = {"loss", "optimizer", "schedule", "augment", "copies", "batch", "epochs", "seed",
+                                        "precision", "weights", "freeze", "groups", "clip", "ema", "early_stop"};
+const std::vector<std::string> kLaterKeys = {"accumulate", "devices"};
 
 struct Setting {
   const Module* module;  // where it is written
@@ -41,11 +43,6 @@ class RecipeBuilder {
 
  private:
   void use(const Module& module, const Use& use, Settings& settings, std::vector<const RecipeDecl*>& open);
-  LossSpec loss(ConfigReader& reader, const Expression& value);
-  OptimizerSpec optimizer(ConfigReader& reader, const Expression& value);
-  ScheduleSpec schedule(ConfigReader& reader, const Expression& value);
-  std::vector<AugmentSpec> augment(ConfigReader& reader, const Expression& value);
-  AugmentSpec augmentation(ConfigReader& reader, const Expression& value);
 
   Project& project_;
   DiagnosticSink& sink_;
@@ -131,10 +128,22 @@ void RecipeBuilder::apply_key(const std::string& key, const Setting& setting, Re
   ConfigReader reader(project_, *setting.module, elaborator_);
   const Expression& value = setting.entry->value;
   constexpr int64_t kMax = int64_t{1} << 31;
-  if (key == "loss") recipe.loss = loss(reader, value);
-  else if (key == "optimizer") recipe.optimizer = optimizer(reader, value);
-  else if (key == "schedule") recipe.schedule = schedule(reader, value);
-  else if (key == "augment") recipe.augment = augment(reader, value);
+  if (key == "loss") recipe.loss = read_loss(reader, value);
+  else if (key == "optimizer") read_optimizer(reader, value, recipe.optimizer);
+  else if (key == "groups") recipe.groups = read_groups(reader, value);
+  else if (key == "clip") read_clip(reader, value, recipe.optimizer);
+  else if (key == "ema") recipe.optimizer.ema = reader.real(value, "`ema`", {0, 1});
+  else if (key == "weights") recipe.weights = read_weights(reader, value);
+  else if (key == "freeze") recipe.freeze = reader.texts(value, "`freeze`");
+  else if (key == "schedule") recipe.schedule = read_schedule(reader, value);
+  else if (key == "augment") read_augment(reader, value, recipe.augment_preprocess, recipe.augment);
+  else if (key == "copies") recipe.copies = reader.integer(value, "`copies`", 1, 10000);
+  else if (key == "early_stop") {
+    const Duration patience = reader.duration(value, "`early_stop`");
+    if (!patience.in_epochs || patience.count < 1 || patience.count != std::floor(patience.count))
+      reader.fail(reader.error("E0507", value.span, "`early_stop` is a whole number of epochs"));
+    recipe.early_stop = static_cast<int64_t>(patience.count);
+  }
   else if (key == "batch") recipe.batch = reader.integer(value, "`batch`", 1, 1 << 20);
   else if (key == "epochs") recipe.epochs = reader.integer(value, "`epochs`", 1, kMax);
   else if (key == "seed") recipe.seed = static_cast<uint64_t>(reader.integer(value, "`seed`", 0, INT64_MAX));
@@ -146,150 +155,6 @@ void RecipeBuilder::apply_key(const std::string& key, const Setting& setting, Re
       reader.fail(std::move(d));
     }
   }
-}
-
-LossSpec RecipeBuilder::loss(ConfigReader& reader, const Expression& value) {
-  const Constructor c = reader.constructor(value, {{"cross_entropy", {"label_smoothing"}}, {"mse", {}}}, "a loss");
-  LossSpec spec;
-  spec.kind = c.name == "mse" ? LossSpec::Kind::mse : LossSpec::Kind::cross_entropy;
-  spec.label_smoothing = reader.real(c, "label_smoothing", 0, {0, 1});
-  return spec;
-}
-
-OptimizerSpec RecipeBuilder::optimizer(ConfigReader& reader, const Expression& value) {
-  const Constructor c = reader.constructor(value,
-                                           {{"sgd", {"momentum", "weight_decay", "nesterov", "dampening"}},
-                                            {"adam", {"beta1", "beta2", "eps", "weight_decay"}},
-                                            {"adamw", {"beta1", "beta2", "eps", "weight_decay"}}},
-                                           "an optimizer", {"lars", "lamb", "rmsprop", "adagrad"});
-  OptimizerSpec spec;
-  spec.kind = c.name == "sgd" ? OptimizerSpec::Kind::sgd : c.name == "adam" ? OptimizerSpec::Kind::adam : OptimizerSpec::Kind::adamw;
-  spec.momentum = reader.real(c, "momentum", 0, {0, 1});
-  spec.dampening = reader.real(c, "dampening", 0, {0, 1});
-  spec.nesterov = reader.boolean(c, "nesterov", false);
-  spec.beta1 = reader.real(c, "beta1", 0.9, {0, 1});
-  spec.beta2 = reader.real(c, "beta2", 0.999, {0, 1});
-  spec.epsilon = reader.real(c, "eps", 1e-8, {0, 1, true});
-  spec.weight_decay = reader.real(c, "weight_decay", c.name == "adamw" ? 0.01 : 0, {0, 1});
-  if (spec.nesterov && (spec.momentum == 0 || spec.dampening != 0)) {
-    Diagnostic d = reader.error("E0507", c.span, "nesterov needs a momentum above 0 and no dampening");
-    d.fixes.push_back({"momentum = 0.9", "", {}});
-    reader.fail(std::move(d));
-  }
-  return spec;
-}
-
-ScheduleSpec RecipeBuilder::schedule(ConfigReader& reader, const Expression& value) {
-  const std::vector<ConstructorDef> known = {
-      {"warmup", {"length", "start"}},
-      {"constant", {"lr"}},
-      {"step", {"peak", "gamma", "every"}},
-      {"multi_step", {"peak", "at", "gamma"}},
-      {"exponential", {"peak", "gamma", "every"}},
-      {"cosine", {"peak", "floor"}},
-      {"one_cycle", {"peak", "peak_at", "start_factor", "floor"}},
-  };
-  ScheduleSpec spec;
-  const Bounds positive{0, 1000, true};
-  bool has_main = false, has_warmup = false;
-  for (const Expression* item : reader.items(value)) {
-    const Constructor c = reader.constructor(*item, known, "a schedule");
-    if (c.name == "warmup") {
-      if (has_warmup) reader.fail(reader.error("E0505", c.span, "a schedule has one warm-up"));
-      if (has_main) reader.fail(reader.error("E0504", c.span, "`warmup` comes first"));
-      has_warmup = true;
-      reader.require(c, "length");
-      spec.warmup = reader.duration(*c.fields.at("length"), "`length` of `warmup`");
-      spec.warmup_start = reader.real(c, "start", 0, {0, 1});
-      continue;
-    }
-    if (has_main) reader.fail(reader.error("E0505", c.span, "a schedule is one warm-up and one course after it"));
-    has_main = true;
-    const bool constant = c.name == "constant";
-    reader.require(c, constant ? "lr" : "peak");
-    spec.peak = reader.real(c, constant ? "lr" : "peak", 0, positive);
-    spec.floor = reader.real(c, "floor", 0, {0, spec.peak});
-    spec.kind = constant                  ? ScheduleSpec::Kind::constant
-                : c.name == "step"        ? ScheduleSpec::Kind::step
-                : c.name == "multi_step"  ? ScheduleSpec::Kind::multi_step
-                : c.name == "exponential" ? ScheduleSpec::Kind::exponential
-                : c.name == "cosine"      ? ScheduleSpec::Kind::cosine
-                                          : ScheduleSpec::Kind::one_cycle;
-    if (c.name == "step" || c.name == "multi_step" || c.name == "exponential") {
-      if (c.name == "exponential") reader.require(c, "gamma");
-      spec.gamma = reader.real(c, "gamma", 0.1, {0, 1, true});
-    }
-    if (c.name == "step") reader.require(c, "every");
-    spec.every = {1, true};
-    if (reader.has(c, "every")) {
-      spec.every = reader.duration(*c.fields.at("every"), "`every` of `" + c.name + "`");
-      if (spec.every.count <= 0) reader.fail(reader.error("E0507", c.fields.at("every")->span, "`every` is above 0"));
-    }
-    if (c.name == "multi_step") {
-      reader.require(c, "at");
-      for (const Expression* at : reader.items(*c.fields.at("at"))) {
-        spec.at.push_back(reader.duration(*at, "a milestone"));
-        if (spec.at.size() > 1 && (spec.at.back().in_epochs != spec.at.front().in_epochs ||
-                                   spec.at.back().count <= spec.at[spec.at.size() - 2].count))
-          reader.fail(reader.error("E0507", at->span, "milestones rise, and have one unit"));
-      }
-    }
-    if (c.name == "one_cycle") {
-      if (reader.has(c, "peak_at")) spec.peak_at = reader.percent(*c.fields.at("peak_at"), "`peak_at` of `one_cycle`");
-      spec.start_factor = reader.real(c, "start_factor", 0.04, {0, 1, true});
-    }
-  }
-  if (!has_main) {
-    Diagnostic d = reader.error("E0503", value.span, "a schedule says the course after the warm-up");
-    d.fixes.push_back({"[warmup(5epochs), cosine(peak = 0.1)]", "", {}});
-    reader.fail(std::move(d));
-  }
-  return spec;
-}
-
-std::vector<AugmentSpec> RecipeBuilder::augment(ConfigReader& reader, const Expression& value) {
-  std::vector<AugmentSpec> specs;
-  bool failed = false;
-  for (const Expression* item : reader.items(value)) {
-    try {
-      specs.push_back(augmentation(reader, *item));
-    } catch (const Failed&) {
-      failed = true;
-    }
-  }
-  if (failed) throw Failed{};
-  return specs;
-}
-
-AugmentSpec RecipeBuilder::augmentation(ConfigReader& reader, const Expression& value) {
-  const std::vector<ConstructorDef> known = {
-      {"crop", {"size", "pad"}}, {"flip", {"direction"}}, {"rotate", {"angle"}}, {"shift", {"share"}}};
-  const std::vector<std::string> later = {"random_resized_crop", "color_jitter", "cutout", "cutmix", "mixup", "erase",
-                                          "random_erasing", "auto_augment", "scale", "shear", "blur"};
-  const Constructor c = reader.constructor(value, known, "an augmentation", later);
-  AugmentSpec spec;
-  if (c.name == "crop") {
-    reader.require(c, "size");
-    const SizeDatum size = reader.size(*c.fields.at("size"), "`size` of `crop`");
-    spec.kind = AugmentSpec::Kind::crop;
-    spec.height = size.height;
-    spec.width = size.width;
-    if (reader.has(c, "pad")) spec.pad = reader.integer(*c.fields.at("pad"), "`pad` of `crop`", 0, 65536);
-  } else if (c.name == "flip") {
-    reader.require(c, "direction");
-    spec.kind = reader.word(*c.fields.at("direction"), "`direction` of `flip`", {"horizontal", "vertical"}) == "horizontal"
-                    ? AugmentSpec::Kind::flip_horizontal
-                    : AugmentSpec::Kind::flip_vertical;
-  } else if (c.name == "rotate") {
-    reader.require(c, "angle");
-    spec.kind = AugmentSpec::Kind::rotate;
-    spec.amount = reader.degrees(*c.fields.at("angle"), "`angle` of `rotate`");
-  } else {
-    reader.require(c, "share");
-    spec.kind = AugmentSpec::Kind::shift;
-    spec.amount = reader.percent(*c.fields.at("share"), "`share` of `shift`");
-  }
-  return spec;
 }
 
 // The stdlib module that declares a network of that name; empty if none does.
@@ -375,13 +240,13 @@ std::optional<Recipe> build_recipe(Project& project, const Module& module, const
   return sink.error_count() > errors ? std::nullopt : std::optional(std::move(recipe));
 }
 
-Span augment_span(Project& project, const Module& module, const TrainDecl& train, size_t index) {
+Span setting_span(Project& project, const Module& module, const TrainDecl& train, const std::string& key, size_t index) {
   DiagnosticSink said_before;
   RecipeBuilder builder(project, said_before);
   Settings settings;
   std::vector<const RecipeDecl*> open;
   builder.collect(module, train.body, settings, open);
-  const auto found = settings.find("augment");
+  const auto found = settings.find(key);
   if (found == settings.end()) return train.network.span;
   const Expression& value = found->second.entry->value;
   const ListExpr* list = value.as<ListExpr>();

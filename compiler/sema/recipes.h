@@ -25,8 +25,8 @@ std::optional<Recipe> build_recipe(Project& project, const Module& module, const
 std::optional<DatasetSpec> find_dataset(Project& project, const Module& module, const Name& name, DiagnosticSink& sink);
 std::optional<NamesMap> build_names_map(Project& project, const Module& module, const NamesDecl& names, DiagnosticSink& sink);
 
-// Where entry `index` of the recipe's `augment` is written; the network's place in the `train` if it is not found.
-Span augment_span(Project& project, const Module& module, const TrainDecl& train, size_t index);
+// Where entry `index` of the value of a recipe's key is written; the network's place in the `train` if there is none.
+Span setting_span(Project& project, const Module& module, const TrainDecl& train, const std::string& key, size_t index);
 
 // Checks what no `train` of the module reaches: its data sets, recipes, name maps and ensembles.
 void check_configurations(Project& project, const Module& module, DiagnosticSink& sink);

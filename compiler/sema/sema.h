@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,10 @@ struct ElaborateConfig {
   std::map<std::string, std::string> set{};  // network arguments as text: {"classes", "10"}
   ElaborateLimits limits{};
   bool advice = true;
+  // The input is augmented as in training, except that no samples are mixed: what test-time augmentation evaluates.
+  bool augmented = false;
+  // Only the output "seen": what the network gets of the input.
+  bool input_only = false;
   // The input keeps the dtype that the network declares, whatever a data set says (raw tensors).
   bool raw_input = false;
 };
@@ -89,6 +94,7 @@ struct ElaboratedNetwork {
   std::vector<GraphOutput> outputs;   // the declared ones, whatever the purpose, in textual order
   std::vector<AuxHead> aux_heads;     // training only
   std::vector<LayerNode> layers;      // element 0 is the network
+  std::set<std::string> frozen;       // paths of parameters that the recipe freezes; their states are buffers
   int64_t classes = 0;                // the extent of the first output if it is [C], else 0
   std::vector<std::string> class_names;  // of the data set, may be empty
   std::optional<DatasetSpec> dataset;    // where a `train` was named

@@ -262,7 +262,9 @@ void Elaborator::run_param(const ParamStmt& param, Span span, Context& ctx) {
   StateVariable variable;
   variable.path = ctx.path->join(leaf);
   variable.type = {DType::f32, shape};
-  variable.kind = init.buffer ? StateKind::buffer : StateKind::parameter;
+  // A frozen parameter has no gradient: what leads to it only is never computed.
+  const bool frozen = is_frozen(variable.path, init.buffer);
+  variable.kind = init.buffer || frozen ? StateKind::buffer : StateKind::parameter;
   variable.init = compute_init(init, shape, param.init ? param.init->span : span);
 
   int32_t state = builder_.graph().state_index(variable.path);

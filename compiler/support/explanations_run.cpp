@@ -51,6 +51,10 @@ std::span<const Explanation> run_explanations() {
       {"E0927", "no number of seconds",
        "`netc bench --on-demand` reads its standard input. Each line says for how many seconds to measure.\n",
        "echo soon | netc bench mnist.net --on-demand\n", "echo 0.5 | netc bench mnist.net --on-demand\n"},
+      {"E0928", "no picture of an augmentation",
+       "`netc augment` draws samples beside what the recipe's `augment` makes of them, so the recipe must draw something at\n"
+       "random, and the network's input must be a picture of 1 or 3 channels.\n",
+       "netc augment plain.net\n", "netc augment cifar.net\n"},
       {"E0999", "a bug of netc",
        "An invariant of the compiler does not hold. The program may be right; please report it with the command\n"
        "and the .net file.\n",

@@ -25,7 +25,8 @@ std::span<const Explanation> training_explanations() {
        "    epochs = 30\n"
        "}\n"},
       {"E0502", "an unknown key",
-       "Recipes have loss, optimizer, schedule, augment, batch, epochs, seed and precision; data sets have\n"
+       "Recipes have loss, optimizer, schedule, augment, copies, batch, epochs, seed, precision, weights, freeze,\n"
+       "groups, clip, ema and early_stop; data sets have\n"
        "train, test, preprocess, normalize and classes; name maps have ignore.\n",
        "import std.resnet { resnet20 }\n"
        "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
@@ -156,8 +157,8 @@ std::span<const Explanation> training_explanations() {
        "    epochs = 30\n"
        "}\n"},
       {"E0510", "data that do not fit the network",
-       "A crop gives the size that the network takes; a normalisation has a mean and a deviation for each\n"
-       "channel.\n",
+       "What `augment` ends in has the size that the network takes; colours are those of u8 pictures of 1 or 3\n"
+       "channels; a normalisation has a mean and a deviation for each channel.\n",
        "import std.resnet { resnet20 }\n"
        "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
        "train run = resnet20 on cifar {\n"
@@ -202,6 +203,27 @@ std::span<const Explanation> training_explanations() {
        "Training and evaluation need to know which output holds the scores.\n",
        "",
        ""},
+      {"E0514", "a glob that names no parameter",
+       "`freeze`, `groups` and `except` name parameters by their paths: `*` is one segment, `**` any number of them.\n"
+       "One that matches nothing is a mistake, and so is a training in which everything is frozen.\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    freeze = [\"stemm.**\"]\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n",
+       "import std.resnet { resnet20 }\n"
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "train run = resnet20 on cifar {\n"
+       "    freeze = [\"stem.**\"]\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n"},
   };
   return kPages;
 }

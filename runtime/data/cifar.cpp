@@ -38,7 +38,7 @@ StoredImages read_cifar(const DataSourceSpec& spec, const LoadOptions& options, 
                                       " bytes are no whole number of records of " + std::to_string(record));
     for (int64_t at = 0; at < size; at += record) {
       auto label = static_cast<int64_t>(bytes[static_cast<size_t>(at + label_bytes - 1)]);
-      require_label(label, classes, path, at + label_bytes - 1);
+      require_label(label, classes, options, path, "at offset " + std::to_string(at + label_bytes - 1));
       stored.labels.push_back(label);
       auto pixels = bytes.begin() + at + label_bytes;
       stored.pixels.insert(stored.pixels.end(), pixels, pixels + kImageBytes);

@@ -31,6 +31,32 @@ class MemoryDataset final : public Dataset {
   std::vector<std::byte> pixels_;
 };
 
+// Pictures of a folder as they are, cropped when they are read.
+class CroppedDataset final : public Dataset {
+ public:
+  CroppedDataset(ImageFormat format, CroppedImages images) : images_(std::move(images.images)) {
+    format_ = format;
+    labels_ = std::move(images.labels);
+    class_names_ = std::move(images.class_names);
+  }
+  void copy_image(int64_t index, std::byte* to) const override {
+    const Image& image = images_[static_cast<size_t>(index)];
+    copy_crop(index, 0, 0, image.height, image.width, to);
+  }
+  std::optional<std::pair<int64_t, int64_t>> own_size(int64_t index) const override {
+    const Image& image = images_[static_cast<size_t>(index)];
+    return std::pair(image.height, image.width);
+  }
+  void copy_crop(int64_t index, int64_t top, int64_t left, int64_t height, int64_t width, std::byte* to) const override {
+    const Image cut = crop(images_[static_cast<size_t>(index)], top, left, height, width);
+    const Image resized = resize(cut, format_.height, format_.width);
+    std::memcpy(to, resized.pixels.data(), resized.pixels.size());
+  }
+
+ private:
+  std::vector<Image> images_;
+};
+
 template <class T>
 BasicImage<T> image_at(const StoredImages& stored, int64_t index) {
   const ImageFormat& f = stored.format;
@@ -90,12 +116,12 @@ void require_same_count(int64_t images, const std::string& image_path, int64_t l
                                     " has " + std::to_string(labels) + " labels");
 }
 
-void require_label(int64_t label, int64_t classes, const std::string& path, int64_t offset) {
-  if (label >= 0 && (classes == 0 || label < classes)) return;
-  throw RuntimeError("E0707",
-                     path + ": label " + std::to_string(label) + " at offset " + std::to_string(offset) +
-                         (label < 0 ? " is negative"
-                                    : " is out of range: there are " + std::to_string(classes) + " classes"));
+void require_label(int64_t label, int64_t classes, const LoadOptions& options, const std::string& path,
+                   const std::string& place) {
+  if (label == options.ignored_label || (label >= 0 && (classes == 0 || label < classes))) return;
+  throw RuntimeError("E0707", path + ": label " + std::to_string(label) + " " + place +
+                                  (label < 0 ? " is negative"
+                                             : " is out of range: there are " + std::to_string(classes) + " classes"));
 }
 
 void require_files(const DataSourceSpec& spec, const std::string& role) {
@@ -103,8 +129,17 @@ void require_files(const DataSourceSpec& spec, const std::string& role) {
   if (!spec.labels.empty()) find_files(spec.base_dir, spec.labels, role);
 }
 
+void Dataset::copy_crop(int64_t, int64_t, int64_t, int64_t, int64_t, std::byte*) const {
+  throw InternalError("copy_crop of images of one size");
+}
+
 std::unique_ptr<Dataset> load_dataset(const DataSourceSpec& spec, const LoadOptions& options,
                                       Executor& executor) {
+  if (options.crop_height > 0) {
+    CroppedImages images = read_image_folder_uncropped(spec, options, executor);
+    const ImageFormat format{DType::u8, images.images.front().channels, options.crop_height, options.crop_width};
+    return std::make_unique<CroppedDataset>(format, std::move(images));
+  }
   StoredImages stored = read(spec, options, executor);
   if (stored.labels.empty()) throw RuntimeError("E0706", stored.source + " holds no images");
   bool as_stored =

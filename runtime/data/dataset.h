@@ -15,8 +15,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compiler/base/recipe.h"
@@ -45,6 +47,14 @@ class Dataset {
   // Writes format().bytes() bytes, dense [C, H, W]. REQUIRES: 0 <= index < count().
   virtual void copy_image(int64_t index, std::byte* to) const = 0;
 
+  // Of a data set whose images keep their own sizes: copy_crop instead of copy_image. The size of one of them.
+  virtual std::optional<std::pair<int64_t, int64_t>> own_size(int64_t index) const {
+    (void)index;
+    return std::nullopt;
+  }
+  // Rows top.. and columns left.. of an image, resized to format().
+  virtual void copy_crop(int64_t index, int64_t top, int64_t left, int64_t height, int64_t width, std::byte* to) const;
+
  protected:
   ImageFormat format_;
   std::vector<int64_t> labels_;
@@ -56,6 +66,9 @@ struct LoadOptions {
   int64_t channels = 0;        // the network's; 0: as the source has them
   int64_t classes = 0;         // labels must be below it; 0: anything from 0
   std::vector<PreprocessSpec> preprocess;
+  // Of a folder: images keep their own sizes, and crops of them are resized to this one. 0: no.
+  int64_t crop_height = 0, crop_width = 0;
+  std::optional<int64_t> ignored_label{};  // a label that may stand beside the classes
 };
 
 // Looks only whether there are files of a source's names. THROWS RuntimeError E0701.

@@ -56,8 +56,8 @@ StoredImages read_idx(const DataSourceSpec& spec, const LoadOptions& options) {
   stored.pixels = read_elements(images, shape, "the images");
   int64_t start = labels.offset();
   for (std::byte label : read_elements(labels, label_shape, "the labels")) {
-    require_label(static_cast<int64_t>(label), options.classes, labels.path(),
-                  start + static_cast<int64_t>(stored.labels.size()));
+    require_label(static_cast<int64_t>(label), options.classes, options, labels.path(),
+                  "at offset " + std::to_string(start + static_cast<int64_t>(stored.labels.size())));
     stored.labels.push_back(static_cast<int64_t>(label));
   }
   return stored;

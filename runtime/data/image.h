@@ -5,6 +5,7 @@
 //   image = with_channels(image, 3, "cat.jpg");
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -29,6 +30,10 @@ using FloatImage = BasicImage<float>;
 Image decode_image(std::span<const std::byte> bytes, const std::string& name);
 Image decode_image_file(const std::string& path);
 
+// 8 bits, grey or RGB. REQUIRES: 1 or 3 channels.
+std::vector<uint8_t> encode_png(const Image& image);
+void write_png(const std::string& path, const Image& image);  // THROWS RuntimeError E0604
+
 // Grey to RGB repeats the channel; RGB to grey is ITU-R BT.601 luma, rounded as Pillow does.
 // THROWS RuntimeError E0710 for any other pair.
 template <class T>
@@ -38,6 +43,10 @@ BasicImage<T> with_channels(BasicImage<T> image, int64_t channels, const std::st
 // fixed-point arithmetic for u8).
 template <class T>
 BasicImage<T> resize(const BasicImage<T>& image, int64_t height, int64_t width);
+
+// Rows top.. and columns left.. of an image. REQUIRES: they lie within it.
+template <class T>
+BasicImage<T> crop(const BasicImage<T>& image, int64_t top, int64_t left, int64_t height, int64_t width);
 
 // Applies the list in order. THROWS RuntimeError E0710 if a crop exceeds its image.
 template <class T>

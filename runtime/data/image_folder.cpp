@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 
@@ -55,29 +56,59 @@ std::vector<std::string> image_files(const std::string& folder) {
   return paths;
 }
 
-}  // namespace
+struct Listing {
+  std::string source;
+  std::vector<std::string> class_names, paths;
+  std::vector<int64_t> labels;
+};
 
-StoredImages read_image_folder(const DataSourceSpec& spec, const LoadOptions& options, Executor& executor) {
-  StoredImages stored;
-  stored.source = find_file(spec.base_dir, spec.images, options.role);
-  stored.class_names = class_folders(stored.source);
-  const auto classes = static_cast<int64_t>(stored.class_names.size());
+Listing list_folder(const DataSourceSpec& spec, const LoadOptions& options) {
+  Listing listing;
+  listing.source = find_file(spec.base_dir, spec.images, options.role);
+  listing.class_names = class_folders(listing.source);
+  const auto classes = static_cast<int64_t>(listing.class_names.size());
   if (options.classes && classes > options.classes)
-    throw RuntimeError("E0707", stored.source + " has " + std::to_string(classes) + " classes, the network " +
+    throw RuntimeError("E0707", listing.source + " has " + std::to_string(classes) + " classes, the network " +
                                     std::to_string(options.classes));
-  std::vector<std::string> paths;
   for (int64_t label = 0; label < classes; ++label)
     for (std::string& path :
-         image_files((fs::path(stored.source) / stored.class_names[static_cast<size_t>(label)]).string())) {
-      paths.push_back(std::move(path));
-      stored.labels.push_back(label);
+         image_files((fs::path(listing.source) / listing.class_names[static_cast<size_t>(label)]).string())) {
+      listing.paths.push_back(std::move(path));
+      listing.labels.push_back(label);
     }
+  return listing;
+}
 
-  auto load = [&](const std::string& path) {
-    Image image = preprocess(decode_image_file(path), options.preprocess, path);
-    return with_channels(std::move(image), options.channels ? options.channels : 3, path);
-  };
-  Image first = load(paths[0]);
+Image load_image(const std::string& path, const std::vector<PreprocessSpec>& steps, const LoadOptions& options) {
+  return with_channels(preprocess(decode_image_file(path), steps, path), options.channels ? options.channels : 3, path);
+}
+
+}  // namespace
+
+CroppedImages read_image_folder_uncropped(const DataSourceSpec& spec, const LoadOptions& options, Executor& executor) {
+  Listing listing = list_folder(spec, options);
+  CroppedImages result;
+  result.images.resize(listing.paths.size());
+  std::atomic<int64_t> bytes{0};
+  run_tasks(executor, static_cast<int64_t>(listing.paths.size()), [&](int64_t i) {
+    Image image = load_image(listing.paths[static_cast<size_t>(i)], {}, options);
+    bytes += static_cast<int64_t>(image.pixels.size());
+    require_memory(bytes, listing.source + ": pictures in their own sizes");
+    result.images[static_cast<size_t>(i)] = std::move(image);
+  });
+  result.labels = std::move(listing.labels);
+  result.class_names = std::move(listing.class_names);
+  return result;
+}
+
+StoredImages read_image_folder(const DataSourceSpec& spec, const LoadOptions& options, Executor& executor) {
+  Listing listing = list_folder(spec, options);
+  StoredImages stored;
+  stored.source = listing.source;
+  stored.class_names = std::move(listing.class_names);
+  stored.labels = std::move(listing.labels);
+  const std::vector<std::string>& paths = listing.paths;
+  Image first = load_image(paths[0], options.preprocess, options);
   stored.format = {DType::u8, first.channels, first.height, first.width};
   const auto count = static_cast<int64_t>(paths.size()), bytes = stored.format.bytes();
   require_memory(count * bytes,
@@ -85,7 +116,7 @@ StoredImages read_image_folder(const DataSourceSpec& spec, const LoadOptions& op
   stored.pixels.resize(static_cast<size_t>(count * bytes));
   run_tasks(executor, count, [&](int64_t i) {
     const std::string& path = paths[static_cast<size_t>(i)];
-    Image image = load(path);
+    Image image = load_image(path, options.preprocess, options);
     if (image.height != first.height || image.width != first.width)
       throw RuntimeError("E0706",
                          "images differ in size: " + path + " is " + std::to_string(image.height) + "x" +

@@ -76,12 +76,7 @@ StoredImages read_numpy(const DataSourceSpec& spec, const LoadOptions& options) 
   require_same_count(shape[0], images_path, labels.type.shape[0], labels_path);
   for (int64_t i = 0; i < shape[0]; ++i) {
     stored.labels.push_back(integer_at(labels, i));
-    if (stored.labels.back() < 0 || (options.classes && stored.labels.back() >= options.classes))
-      throw RuntimeError(
-          "E0707",
-          labels_path + ": label " + std::to_string(stored.labels.back()) + " of sample " +
-              std::to_string(i) + " is out of range" +
-              (options.classes ? ": there are " + std::to_string(options.classes) + " classes" : ""));
+    require_label(stored.labels.back(), options.classes, options, labels_path, "of sample " + std::to_string(i));
   }
   return stored;
 }

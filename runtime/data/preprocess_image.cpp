@@ -99,14 +99,7 @@ BasicImage<T> center_crop(const BasicImage<T>& image, int64_t height, int64_t wi
   // torchvision rounds half of the margin to even.
   auto top = static_cast<int64_t>(std::nearbyint(static_cast<double>(image.height - height) / 2));
   auto left = static_cast<int64_t>(std::nearbyint(static_cast<double>(image.width - width) / 2));
-  BasicImage<T> out{image.channels, height, width, {}};
-  out.pixels.reserve(static_cast<size_t>(image.channels * height * width));
-  for (int64_t c = 0; c < image.channels; ++c)
-    for (int64_t y = 0; y < height; ++y) {
-      auto row = image.pixels.begin() + ((c * image.height + top + y) * image.width + left);
-      out.pixels.insert(out.pixels.end(), row, row + width);
-    }
-  return out;
+  return crop(image, top, left, height, width);
 }
 
 template <class T>
@@ -147,6 +140,19 @@ BasicImage<T> resize(const BasicImage<T>& image, int64_t height, int64_t width) 
 }
 
 template <class T>
+BasicImage<T> crop(const BasicImage<T>& image, int64_t top, int64_t left, int64_t height, int64_t width) {
+  NETC_CHECK(top >= 0 && left >= 0 && top + height <= image.height && left + width <= image.width, "a crop within its image");
+  BasicImage<T> out{image.channels, height, width, {}};
+  out.pixels.reserve(static_cast<size_t>(image.channels * height * width));
+  for (int64_t c = 0; c < image.channels; ++c)
+    for (int64_t y = 0; y < height; ++y) {
+      auto row = image.pixels.begin() + ((c * image.height + top + y) * image.width + left);
+      out.pixels.insert(out.pixels.end(), row, row + width);
+    }
+  return out;
+}
+
+template <class T>
 BasicImage<T> preprocess(BasicImage<T> image, const std::vector<PreprocessSpec>& specs,
                          const std::string& name) {
   for (const PreprocessSpec& spec : specs) {
@@ -177,6 +183,8 @@ BasicImage<T> preprocess(BasicImage<T> image, const std::vector<PreprocessSpec>&
 
 template Image with_channels(Image, int64_t, const std::string&);
 template FloatImage with_channels(FloatImage, int64_t, const std::string&);
+template Image crop(const Image&, int64_t, int64_t, int64_t, int64_t);
+template FloatImage crop(const FloatImage&, int64_t, int64_t, int64_t, int64_t);
 template Image resize(const Image&, int64_t, int64_t);
 template FloatImage resize(const FloatImage&, int64_t, int64_t);
 template Image preprocess(Image, const std::vector<PreprocessSpec>&, const std::string&);

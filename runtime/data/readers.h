@@ -26,6 +26,14 @@ StoredImages read_cifar(const DataSourceSpec& spec, const LoadOptions& options, 
 // network's channels, because they may differ in size before.
 StoredImages read_image_folder(const DataSourceSpec& spec, const LoadOptions& options, Executor& executor);
 
+// The same with every image in its own size and not preprocessed.
+struct CroppedImages {
+  std::vector<Image> images;
+  std::vector<int64_t> labels;
+  std::vector<std::string> class_names;
+};
+CroppedImages read_image_folder_uncropped(const DataSourceSpec& spec, const LoadOptions& options, Executor& executor);
+
 // images: .npy u8 or f32 [N, C, H, W] or [N, H, W], or an .npz with them as "images" (or "x");
 // labels: .npy of integers [N], or empty for "labels" (or "y") of the same .npz.
 StoredImages read_numpy(const DataSourceSpec& spec, const LoadOptions& options);
@@ -34,7 +42,7 @@ StoredImages read_numpy(const DataSourceSpec& spec, const LoadOptions& options);
 void require_same_count(int64_t images, const std::string& image_path, int64_t labels,
                         const std::string& label_path);
 
-// "label 12 at …": THROWS RuntimeError E0707 unless 0 <= label < classes (0: no upper bound).
-void require_label(int64_t label, int64_t classes, const std::string& path, int64_t offset);
+// "label 12 at offset 8": THROWS RuntimeError E0707 unless 0 <= label < classes (0: no upper bound), or it is the ignored one.
+void require_label(int64_t label, int64_t classes, const LoadOptions& options, const std::string& path, const std::string& place);
 
 }  // namespace netc

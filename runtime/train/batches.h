@@ -15,14 +15,14 @@
 #include <thread>
 #include <vector>
 
-#include "runtime/train/augment.h"
+#include "runtime/train/augment_inputs.h"
 
 namespace netc {
 
 struct Batch {
-  std::vector<std::byte> images;     // [N, C, H, W]
-  std::vector<int64_t> labels;       // [N]
-  std::vector<AffineMatrix> affine;  // [N], or empty
+  std::vector<std::byte> images;  // [N, C, H, W]
+  std::vector<int64_t> labels;    // [N]
+  AugmentInputs augment;
 };
 
 class BatchSource {

@@ -155,7 +155,7 @@ LoadReport load(State& state, const SafetensorsFile& file, const LoadWeightsOpti
   }
   for (const TensorEntry& entry : file.entries())
     if (!used.count(entry.name)) report.unexpected.push_back(entry.name);
-  if (!report.missing.empty() || !report.mismatched.empty()) do_not_fit(report);
+  if (options.strict && (!report.missing.empty() || !report.mismatched.empty())) do_not_fit(report);
   std::vector<std::byte> values;
   for (auto [slot, entry] : pairs) {
     values.resize(static_cast<size_t>(slot->type.bytes()));
@@ -223,7 +223,12 @@ void save_checkpoint(const std::string& path, const State& state, const ModelInf
                      {"netc.training.step", std::to_string(progress->step)},
                      {"netc.training.epoch_closed", std::to_string(progress->epoch_closed)},
                      {"netc.training.loss_sum", exact(progress->loss_sum)},
-                     {"netc.training.correct", exact(progress->correct)}});
+                     {"netc.training.correct", exact(progress->correct)},
+                     {"netc.training.counted", exact(progress->counted)},
+                     {"netc.training.since_best", std::to_string(progress->since_best)},
+                     {"netc.training.plateau_waited", std::to_string(progress->plateau.waited)},
+                     {"netc.training.plateau_factor", exact(progress->plateau.factor)}});
+    if (progress->plateau.best) metadata["netc.training.plateau_best"] = exact(*progress->plateau.best);
     if (progress->best) metadata["netc.training.best"] = exact(*progress->best);
   }
   std::vector<TensorToWrite> tensors;
@@ -273,6 +278,12 @@ TrainingProgress restore_training(State& state, const SafetensorsFile& file, con
   progress.epoch_closed = required_count(file, "netc.training.epoch_closed") != 0;
   progress.loss_sum = required_number(file, "netc.training.loss_sum");
   progress.correct = required_number(file, "netc.training.correct");
+  progress.counted = required_number(file, "netc.training.counted");
+  progress.since_best = required_count(file, "netc.training.since_best");
+  progress.plateau.waited = required_count(file, "netc.training.plateau_waited");
+  progress.plateau.factor = required_number(file, "netc.training.plateau_factor");
+  if (file.metadata().count("netc.training.plateau_best"))
+    progress.plateau.best = required_number(file, "netc.training.plateau_best");
   if (file.metadata().count("netc.training.best"))
     progress.best = required_number(file, "netc.training.best");
   Differences differences;

@@ -19,6 +19,7 @@
 #include "runtime/data/safetensors.h"
 #include "runtime/state.h"
 #include "runtime/train/recipe_text.h"
+#include "runtime/train/schedule.h"
 
 namespace netc {
 
@@ -45,7 +46,10 @@ struct TrainingProgress {
   bool epoch_closed = true;  // at an epoch's last step: it has been evaluated and logged
   double loss_sum = 0;
   double correct = 0;
+  double counted = 0;        // samples of which `correct` are right: not those whose label is ignored
   std::optional<double> best;  // top-1 share on the test data, or minus the training loss without any
+  int64_t since_best = 0;      // epochs
+  PlateauState plateau;
 };
 
 // Parameters and buffers; with `progress` also the optimizer's moments and the training's position.
@@ -72,6 +76,8 @@ struct LoadWeightsOptions {
   std::function<std::string(const std::string& path)> file_name;
   // Whether `path` keeps its value (`except = ["fc.**"]`); empty: none does.
   std::function<bool(const std::string& path)> except;
+  // Whether what is missing or mismatched is refused; else it keeps its value and is reported.
+  bool strict = true;
 };
 
 // Loads parameters and buffers, all or nothing. Tensors that only the file has are reported, not refused: a

@@ -40,6 +40,17 @@ const IoSlot& EntryIo::input(const std::string& name) const {
   return *it;
 }
 
+const IoSlot& EntryIo::output(const std::string& name) const {
+  auto it = std::find_if(entry_->outputs.begin(), entry_->outputs.end(), named(name));
+  if (it == entry_->outputs.end())
+    throw RuntimeError("E0912", "entry `" + entry_->name + "` has no output `" + name + "`");
+  return *it;
+}
+
+void EntryIo::set_output(const std::string& name, void* data) {
+  outputs_[static_cast<size_t>(&output(name) - entry_->outputs.data())].data = data;
+}
+
 void EntryIo::set_input(const std::string& name, const void* data) {
   inputs_[static_cast<size_t>(&input(name) - entry_->inputs.data())].data = data;
 }

@@ -19,9 +19,13 @@ class EntryIo {
   bool has_input(const std::string& name) const;
   const IoSlot& input(const std::string& name) const;  // THROWS RuntimeError E0912
   bool has_output(const std::string& name) const;
+  const IoSlot& output(const std::string& name) const;  // THROWS RuntimeError E0912
 
   // Where the next run takes an input from. `data` must stay valid.
   void set_input(const std::string& name, const void* data);
+
+  // Where the next runs write an output that is no scalar. `data` must stay valid.
+  void set_output(const std::string& name, void* data);
 
   void run(Context& context, const RuntimeScalars& scalars, Executor& executor);
 

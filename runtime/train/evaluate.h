@@ -15,8 +15,8 @@
 namespace netc {
 
 struct EvalResult {
-  int64_t samples = 0;
-  double loss = 0;            // mean
+  int64_t samples = 0;        // that count: not those whose label the loss ignores
+  double loss = 0;            // mean, by the weights of classes where the loss has them
   double top1 = 0, top5 = 0;  // shares, 0..1
   bool stopped = false;       // the rest is then meaningless
 };
@@ -27,9 +27,15 @@ struct EvalOptions {
 };
 
 // The entry's inputs are "image" [N, C, H, W] and "label" i64 [N]; its outputs "loss_sum", "top1" and "top5",
-// sums over the valid samples.
+// sums over the valid samples, and optionally "counted" and "loss_weight", what the counts and the loss are divided by.
 // THROWS RuntimeError E0710 if the data have another format than the network's input.
 EvalResult evaluate(Context& context, const Dataset& data, Executor& executor,
                     const EvalOptions& options = {});
+
+// The same of the mean of the probabilities of `views` augmented views of each sample (test-time augmentation). The loss
+// is -log of the label's mean probability. The entry "eval" takes an augmented input; its output is "probabilities"
+// [N, C]. View v of a sample is that of epoch v of a training with the recipe's seed.
+EvalResult evaluate_views(Context& context, const Recipe& recipe, int64_t views, const Dataset& data, Executor& executor,
+                          const EvalOptions& options = {});
 
 }  // namespace netc

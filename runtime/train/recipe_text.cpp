@@ -18,6 +18,8 @@ std::string exact(double value) {
 
 std::string size_text(int64_t height, int64_t width) { return std::to_string(height) + "x" + std::to_string(width); }
 
+std::string percent_text(double share) { return exact(100 * share) + "%"; }
+
 std::string duration_text(const Duration& d) { return exact(d.count) + (d.in_epochs ? "epochs" : "steps"); }
 
 std::string list_text(const std::vector<std::string>& items) {
@@ -49,11 +51,30 @@ class CallText {
   std::string name_, arguments_;
 };
 
+template <class T>
+std::string texts(const std::vector<T>& items, std::string (*text)(const T&)) {
+  std::vector<std::string> all;
+  for (const T& item : items) all.push_back(text(item));
+  return list_text(all);
+}
+
+std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+
 std::string loss_text(const LossSpec& loss) {
   switch (loss.kind) {
-    case LossSpec::Kind::cross_entropy:
-      return CallText("cross_entropy").add_unless(0, "label_smoothing", loss.label_smoothing).text();
+    case LossSpec::Kind::cross_entropy: {
+      CallText call("cross_entropy");
+      call.add_unless(0, "label_smoothing", loss.label_smoothing);
+      std::vector<std::string> weights;
+      for (double weight : loss.class_weights) weights.push_back(exact(weight));
+      if (!weights.empty()) call.add("weights", list_text(weights));
+      if (loss.ignored_label) call.add("ignore", static_cast<double>(*loss.ignored_label));
+      return call.text();
+    }
     case LossSpec::Kind::mse: return "mse()";
+    case LossSpec::Kind::binary_cross_entropy:
+      return CallText("binary_cross_entropy").add_unless(0, "label_smoothing", loss.label_smoothing).text();
+    case LossSpec::Kind::smooth_l1: return CallText("smooth_l1").add("beta", loss.beta).text();
   }
   throw InternalError("loss_text: no such kind");
 }
@@ -75,8 +96,32 @@ std::string optimizer_text(const OptimizerSpec& o) {
           .add("eps", o.epsilon)
           .add_unless(0, "weight_decay", o.weight_decay)
           .text();
+    case OptimizerSpec::Kind::rmsprop: {
+      CallText call("rmsprop");
+      call.add("alpha", o.alpha).add("eps", o.epsilon).add_unless(0, "momentum", o.momentum);
+      call.add_unless(0, "weight_decay", o.weight_decay);
+      if (o.centered) call.add("centered", "true");
+      return call.text();
+    }
   }
   throw InternalError("optimizer_text: no such kind");
+}
+
+std::string group_text(const ParameterGroup& g) {
+  return CallText("group")
+      .place(g.glob.empty() ? "vectors" : quoted(g.glob))
+      .add_unless(1, "lr", g.rate)
+      .add_unless(1, "weight_decay", g.decay)
+      .text();
+}
+
+std::string weights_text(const WeightsSpec& w) {
+  CallText call("load");
+  call.place(quoted(w.path));
+  if (!w.names.empty()) call.add("names", w.names);
+  if (!w.except.empty()) call.add("except", texts(w.except, quoted));
+  if (!w.strict) call.add("strict", "false");
+  return call.text();
 }
 
 std::string course_text(const ScheduleSpec& s) {
@@ -95,8 +140,24 @@ std::string course_text(const ScheduleSpec& s) {
     case ScheduleSpec::Kind::one_cycle:
       return CallText("one_cycle")
           .add("peak", s.peak)
-          .add("peak_at", exact(100 * s.peak_at) + "%")
+          .add("peak_at", percent_text(s.peak_at))
           .add("start_factor", s.start_factor)
+          .add_unless(0, "floor", s.floor)
+          .text();
+    case ScheduleSpec::Kind::polynomial:
+      return CallText("polynomial").add("peak", s.peak).add("power", s.power).add_unless(0, "floor", s.floor).text();
+    case ScheduleSpec::Kind::restarts:
+      return CallText("restarts")
+          .add("peak", s.peak)
+          .add("first", duration_text(s.every))
+          .add_unless(1, "growth", s.growth)
+          .add_unless(0, "floor", s.floor)
+          .text();
+    case ScheduleSpec::Kind::plateau:
+      return CallText("plateau")
+          .add("peak", s.peak)
+          .add("gamma", s.gamma)
+          .add("patience", duration_text({static_cast<double>(s.patience), true}))
           .add_unless(0, "floor", s.floor)
           .text();
   }
@@ -117,7 +178,30 @@ std::string augment_text(const AugmentSpec& a) {
     case AugmentSpec::Kind::flip_horizontal: return "flip(horizontal)";
     case AugmentSpec::Kind::flip_vertical: return "flip(vertical)";
     case AugmentSpec::Kind::rotate: return CallText("rotate").place(exact(a.amount) + "deg").text();
-    case AugmentSpec::Kind::shift: return CallText("shift").place(exact(100 * a.amount) + "%").text();
+    case AugmentSpec::Kind::shift: return CallText("shift").place(percent_text(a.amount)).text();
+    case AugmentSpec::Kind::random_resized_crop:
+      return CallText("random_resized_crop").place(size_text(a.height, a.width)).add("area", percent_text(a.amount)).text();
+    case AugmentSpec::Kind::scale: return CallText("scale").place(percent_text(a.amount)).text();
+    case AugmentSpec::Kind::shear: return CallText("shear").place(exact(a.amount) + "deg").text();
+    case AugmentSpec::Kind::color_jitter:
+      return CallText("color_jitter")
+          .add("brightness", percent_text(a.brightness))
+          .add("contrast", percent_text(a.contrast))
+          .add("saturation", percent_text(a.saturation))
+          .add("hue", percent_text(a.hue))
+          .text();
+    case AugmentSpec::Kind::grayscale: return CallText("grayscale").place(percent_text(a.probability)).text();
+    case AugmentSpec::Kind::erase:
+      return CallText("erase").place(percent_text(a.probability)).add("area", percent_text(a.amount)).text();
+    case AugmentSpec::Kind::cutout: return CallText("cutout").place(size_text(a.height, a.width)).text();
+    case AugmentSpec::Kind::mixup: return CallText("mixup").place(exact(a.amount)).text();
+    case AugmentSpec::Kind::cutmix: return CallText("cutmix").place(exact(a.amount)).text();
+    case AugmentSpec::Kind::rand_augment:
+      return CallText("rand_augment")
+          .add("count", static_cast<double>(a.count))
+          .add("magnitude", static_cast<double>(a.magnitude))
+          .text();
+    case AugmentSpec::Kind::trivial_augment: return "trivial_augment";
   }
   throw InternalError("augment_text: no such kind");
 }
@@ -138,14 +222,8 @@ std::string normalize_text(const DatasetSpec& dataset) {
 }
 
 bool depends_on_the_end(const ScheduleSpec& schedule) {
-  return schedule.kind == ScheduleSpec::Kind::cosine || schedule.kind == ScheduleSpec::Kind::one_cycle;
-}
-
-template <class T>
-std::string texts(const std::vector<T>& items, std::string (*text)(const T&)) {
-  std::vector<std::string> all;
-  for (const T& item : items) all.push_back(text(item));
-  return list_text(all);
+  using Kind = ScheduleSpec::Kind;
+  return schedule.kind == Kind::cosine || schedule.kind == Kind::one_cycle || schedule.kind == Kind::polynomial;
 }
 
 }  // namespace
@@ -156,8 +234,16 @@ RecipeText recipe_text(const Recipe& recipe) {
                      {"optimizer", optimizer_text(recipe.optimizer)},
                      {"schedule", schedule_text(recipe.schedule)},
                      {"augment", texts(recipe.augment, augment_text)},
-                     {"preprocess", texts(recipe.dataset.preprocess, preprocess_text)},
+                     {"preprocess", texts(training_preprocess(recipe), preprocess_text)},
                      {"normalize", normalize_text(recipe.dataset)}};
+  const OptimizerSpec& o = recipe.optimizer;
+  if (!recipe.groups.empty()) text["groups"] = texts(recipe.groups, group_text);
+  if (!recipe.freeze.empty()) text["freeze"] = texts(recipe.freeze, quoted);
+  if (recipe.weights) text["weights"] = weights_text(*recipe.weights);
+  if (o.clip_norm > 0) text["clip"] = CallText("norm").place(exact(o.clip_norm)).text();
+  if (o.clip_value > 0) text["clip"] = CallText("value").place(exact(o.clip_value)).text();
+  if (o.ema > 0) text["ema"] = exact(o.ema);
+  if (recipe.copies != 1) text["copies"] = std::to_string(recipe.copies);
   if (depends_on_the_end(recipe.schedule)) text["epochs"] = std::to_string(recipe.epochs);
   return text;
 }

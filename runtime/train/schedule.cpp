@@ -28,6 +28,15 @@ double decays(const Duration& every, int64_t step, const TrainingLength& length)
   return static_cast<double>(step / std::max<int64_t>(period, 1));
 }
 
+double restarts(const ScheduleSpec& s, int64_t after, const TrainingLength& length) {
+  double period = static_cast<double>(std::max<int64_t>(to_steps(s.every, length), 1)), t = static_cast<double>(after);
+  while (t >= period) {
+    t -= period;
+    period *= s.growth;
+  }
+  return cosine_between(s.peak, s.floor, t / period);
+}
+
 }  // namespace
 
 int64_t to_steps(const Duration& duration, const TrainingLength& length) {
@@ -35,7 +44,19 @@ int64_t to_steps(const Duration& duration, const TrainingLength& length) {
   return static_cast<int64_t>(std::llround(std::clamp(steps, 0.0, 1e15)));
 }
 
-double learning_rate(const ScheduleSpec& s, int64_t step, const TrainingLength& length) {
+void observe_epoch(const ScheduleSpec& s, double loss, PlateauState& plateau) {
+  if (s.kind != ScheduleSpec::Kind::plateau) return;
+  constexpr double kThreshold = 1e-4;  // relative: less progress is none
+  if (!plateau.best || loss < *plateau.best * (1 - kThreshold)) {
+    plateau.best = loss;
+    plateau.waited = 0;
+  } else if (++plateau.waited > s.patience) {
+    plateau.factor *= s.gamma;
+    plateau.waited = 0;
+  }
+}
+
+double learning_rate(const ScheduleSpec& s, int64_t step, const TrainingLength& length, const PlateauState& plateau) {
   const int64_t warmup = to_steps(s.warmup, length);
   if (step < warmup) {
     double share = static_cast<double>(step) / static_cast<double>(warmup);
@@ -58,6 +79,12 @@ double learning_rate(const ScheduleSpec& s, int64_t step, const TrainingLength& 
       return cosine_between(s.peak, s.floor, static_cast<double>(after) / static_cast<double>(left));
     case ScheduleSpec::Kind::one_cycle:
       return one_cycle(s, after, left);
+    case ScheduleSpec::Kind::polynomial:
+      return s.floor + (s.peak - s.floor) * std::pow(1 - static_cast<double>(after) / static_cast<double>(left), s.power);
+    case ScheduleSpec::Kind::restarts:
+      return restarts(s, after, length);
+    case ScheduleSpec::Kind::plateau:
+      return std::max(s.peak * plateau.factor, s.floor);
   }
   throw InternalError("learning_rate: no such kind");
 }

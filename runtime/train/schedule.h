@@ -10,12 +10,18 @@
 //   cosine       floor + (p - floor) * (1 + cos(pi * t / T)) / 2     CosineAnnealingLR, T_max = T
 //   one_cycle    cosine from start_factor * p to p at step peak_at * T - 1, then to floor at step T - 1
 //                                                                    OneCycleLR, anneal_strategy = "cos"
+//   polynomial   floor + (p - floor) * (1 - t / T)^power             PolynomialLR, total_iters = T
+//   restarts     a cosine from p to floor in every period, each `growth` times as long as the one before
+//                                                                    CosineAnnealingWarmRestarts
+//   plateau      p * gamma^k, at least floor: k decays, each after more than `patience` epochs of no less loss
+//                                                                    ReduceLROnPlateau(threshold = 1e-4)
 // A warm-up of W steps comes first: p * (warmup_start + (1 - warmup_start) * t / W), as LinearLR. After
-// it, cosine and one_cycle span the steps that are left (t - W of T - W, as SequentialLR does); the
+// it, cosine, one_cycle, polynomial and restarts span the steps that are left (t - W of T - W, as SequentialLR does); the
 // milestones of the others are positions in the whole training.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "compiler/base/recipe.h"
 
@@ -27,8 +33,19 @@ struct TrainingLength {
   int64_t steps() const { return steps_per_epoch * epochs; }
 };
 
+// How a plateau has gone so far; the same for every other schedule.
+struct PlateauState {
+  std::optional<double> best;  // the least loss
+  int64_t waited = 0;          // epochs since then, or since the last decay
+  double factor = 1;           // of the learning rate
+};
+
 // REQUIRES: 0 <= step < length.steps().
-double learning_rate(const ScheduleSpec& schedule, int64_t step, const TrainingLength& length);
+double learning_rate(const ScheduleSpec& schedule, int64_t step, const TrainingLength& length,
+                     const PlateauState& plateau = {});
+
+// After an epoch: its loss, on the test data where there are some.
+void observe_epoch(const ScheduleSpec& schedule, double loss, PlateauState& plateau);
 
 // A position as a number of steps, rounded to the nearest.
 int64_t to_steps(const Duration& duration, const TrainingLength& length);

@@ -6,8 +6,8 @@
 #include <filesystem>
 
 #include "compiler/base/error.h"
-#include "runtime/train/augment.h"
 #include "runtime/train/batches.h"
+#include "runtime/train/averaged_weights.h"
 #include "runtime/train/entry_io.h"
 #include "runtime/train/schedule.h"
 #include "runtime/train/train_log.h"
@@ -30,7 +30,7 @@ class Training {
         executor_(executor),
         step_(context.program(), "step"),
         batch_(step_.require_images(job.train)),
-        length_{job.train.count() / batch_, job.recipe.epochs},
+        length_{job.train.count() * job.recipe.copies / batch_, job.recipe.epochs},
         id_(training_id(context, job)),
         source_([this](int64_t number, Batch& batch) { fill(number, batch); }) {
     if (length_.steps_per_epoch == 0)
@@ -39,9 +39,10 @@ class Training {
                              " samples, less than one batch of " + std::to_string(batch_),
                          "batch = " + std::to_string(job.train.count()));
     const TensorType& image = step_.input("image").type;
-    image_size_ = {image.shape[2], image.shape[3]};
-    augmented_size(job.recipe.augment, image_size_);  // refuses crops that do not fit
-    NETC_CHECK(job.recipe.augment.empty() || step_.has_input("affine"),
+    augmented_size(job.recipe.augment, {image.shape[2], image.shape[3]});  // refuses crops that do not fit
+    const AugmentParts parts = parts_of(job.recipe.augment);
+    NETC_CHECK((!parts.color || step_.has_input("color")) && (!parts.erase || step_.has_input("erase")) &&
+                   (!parts.mix || step_.has_input("mix")),
                "the recipe augments, the program does not");
     open_files();
   }
@@ -50,19 +51,24 @@ class Training {
     // Each turn begins at a step boundary; all that it depends on is in the state and in progress_.
     while (!stopped_) {
       if (at_epoch_end() && !progress_.epoch_closed) close_epoch();
-      if (stopped_ || progress_.step >= length_.steps()) break;
+      if (stopped_ || progress_.step >= length_.steps() || gives_up()) break;
       run_epoch();
     }
-    if (stopped_) save("last.safetensors");
+    if (stopped_) save_last();
     result_.step = progress_.step;
     result_.epochs = progress_.step / length_.steps_per_epoch;
     result_.stopped = stopped_;
+    result_.gave_up = !stopped_ && progress_.step < length_.steps();
     result_.progress = progress_;
     result_.best = progress_.best;
     return std::move(result_);
   }
 
  private:
+  // Early stopping: too many epochs have brought nothing better.
+  bool gives_up() const {
+    return job_.recipe.early_stop > 0 && progress_.epoch_closed && progress_.since_best >= job_.recipe.early_stop;
+  }
   bool at_epoch_end() const { return progress_.step > 0 && progress_.step % length_.steps_per_epoch == 0; }
 
   void open_files() {
@@ -85,36 +91,51 @@ class Training {
     return (std::filesystem::path(options_.checkpoint_folder) / name).string();
   }
 
-  void save(const char* name) {
+  void save_last() {
     if (!options_.checkpoint_folder.empty())
-      save_checkpoint(path_of(name), context_.state(), job_.model, &id_, &progress_);
+      save_checkpoint(path_of("last.safetensors"), context_.state(), job_.model, &id_, &progress_);
   }
+
+  // With a moving average these are the weights that were evaluated, to use and not to go on from.
+  void save_best() {
+    if (options_.checkpoint_folder.empty()) return;
+    const bool averages = job_.recipe.optimizer.ema > 0;
+    save_checkpoint(path_of("best.safetensors"), context_.state(), job_.model, averages ? nullptr : &id_,
+                    averages ? nullptr : &progress_);
+  }
+
+  double rate_at(int64_t step) const { return learning_rate(job_.recipe.schedule, step, length_, progress_.plateau); }
 
   // Batch `number` of the whole training. Runs on the source's thread.
   void fill(int64_t number, Batch& batch) {
     const int64_t epoch = number / length_.steps_per_epoch, first = number % length_.steps_per_epoch * batch_;
+    const int64_t samples = job_.train.count(), copies = job_.recipe.copies;
     if (epoch != order_epoch_) {
-      order_ = epoch_order(job_.train.count(), job_.recipe.seed, epoch);
+      order_ = epoch_order(samples * copies, job_.recipe.seed, epoch);
       order_epoch_ = epoch;
     }
     const int64_t image_bytes = job_.train.format().bytes();
+    if (batch.labels.empty()) batch.augment = AugmentInputs(step_);
     batch.images.resize(static_cast<size_t>(batch_ * image_bytes));
     batch.labels.resize(static_cast<size_t>(batch_));
-    batch.affine.resize(step_.has_input("affine") ? static_cast<size_t>(batch_) : 0);
     for (int64_t i = 0; i < batch_; ++i) {
-      const int64_t sample = order_[static_cast<size_t>(first + i)];
-      job_.train.copy_image(sample, batch.images.data() + i * image_bytes);
+      const int64_t drawn = order_[static_cast<size_t>(first + i)], sample = drawn % samples;
+      // Each copy of a sample within an epoch is a view of its own.
+      const SampleView view{job_.recipe, job_.recipe.seed, epoch * copies + drawn / samples, sample};
+      std::byte* image = batch.images.data() + i * image_bytes;
+      copy_view(job_.train, view, image);
       batch.labels[static_cast<size_t>(i)] = job_.train.labels()[static_cast<size_t>(sample)];
-      if (!batch.affine.empty())
-        batch.affine[static_cast<size_t>(i)] =
-            draw_affine(job_.recipe.augment, image_size_, job_.recipe.seed, epoch, sample);
+      batch.augment.draw(i, view, image);
     }
   }
 
   // Runs the epoch's steps that are left, or as many as there are before a stop.
   void run_epoch() {
     const int64_t epoch = progress_.step / length_.steps_per_epoch;
-    if (progress_.epoch_closed) progress_ = {progress_.step, false, 0, 0, progress_.best};
+    if (progress_.epoch_closed) {
+      progress_.epoch_closed = false;
+      progress_.loss_sum = progress_.correct = progress_.counted = 0;
+    }
     epoch_start_ = rate_start_ = Clock::now();
     rate_steps_ = 0;
     source_.start(progress_.step, (epoch + 1) * length_.steps_per_epoch - progress_.step);
@@ -122,7 +143,7 @@ class Training {
       run_step(epoch, *batch);
       if (should_stop()) return;
       bool due = options_.checkpoint_every > 0 && progress_.step % options_.checkpoint_every == 0;
-      if (due && !at_epoch_end()) save("last.safetensors");
+      if (due && !at_epoch_end()) save_last();
     }
   }
 
@@ -140,10 +161,10 @@ class Training {
     scalars.step = progress_.step;
     scalars.valid_count = batch_;
     scalars.first_sample = in_epoch * batch_;
-    scalars.learning_rate = static_cast<float>(learning_rate(job_.recipe.schedule, progress_.step, length_));
+    scalars.learning_rate = static_cast<float>(rate_at(progress_.step));
     step_.set_input("image", batch.images.data());
     step_.set_input("label", batch.labels.data());
-    if (!batch.affine.empty()) step_.set_input("affine", batch.affine.data());
+    batch.augment.bind(step_);
     step_.run(context_, scalars, executor_);
 
     const double loss = step_.scalar("loss");
@@ -156,6 +177,7 @@ class Training {
                          "a lower learning rate, or a warm-up");
     progress_.loss_sum += loss * static_cast<double>(batch_);
     if (step_.has_output("correct")) progress_.correct += step_.scalar("correct");
+    progress_.counted += step_.has_output("counted") ? step_.scalar("counted") : static_cast<double>(batch_);
     report_step(epoch, in_epoch + 1, loss, scalars.learning_rate);
   }
 
@@ -195,8 +217,9 @@ class Training {
     report.epochs = length_.epochs;
     report.step = progress_.step;
     report.train_loss = progress_.loss_sum / samples;
-    if (step_.has_output("correct")) report.train_accuracy = progress_.correct / samples;
+    if (step_.has_output("correct")) report.train_accuracy = progress_.correct / std::max(progress_.counted, 1.0);
     if (job_.test) {
+      const AveragedWeights averaged(context_.state(), job_.recipe.optimizer.ema > 0);
       report.test = evaluate(context_, *job_.test, executor_, {options_.stop, options_.on_evaluate});
       if (report.test->stopped) {
         stopped_ = true;
@@ -207,6 +230,7 @@ class Training {
     const double score = report.test ? report.test->top1 : -report.train_loss;
     report.best = !progress_.best || score > *progress_.best;
     if (report.best) progress_.best = score;
+    progress_.since_best = report.best ? 0 : progress_.since_best + 1;
     progress_.epoch_closed = true;
     report.seconds = seconds_since(epoch_start_);
     EpochRecord record;
@@ -214,7 +238,7 @@ class Training {
     record.step = report.step;
     record.train_loss = report.train_loss;
     record.train_accuracy = report.train_accuracy;
-    record.learning_rate = learning_rate(job_.recipe.schedule, report.step - 1, length_);
+    record.learning_rate = rate_at(report.step - 1);
     record.seconds = report.seconds;
     if (report.test) {
       record.test_loss = report.test->loss;
@@ -222,8 +246,12 @@ class Training {
       record.top5 = report.test->top5;
     }
     log_.write(record);
-    if (report.best) save("best.safetensors");
-    save("last.safetensors");
+    if (report.best) {
+      const AveragedWeights averaged(context_.state(), job_.recipe.optimizer.ema > 0);
+      save_best();
+    }
+    observe_epoch(job_.recipe.schedule, report.test ? report.test->loss : report.train_loss, progress_.plateau);
+    save_last();
     if (options_.on_epoch) options_.on_epoch(report);
   }
 
@@ -235,7 +263,6 @@ class Training {
   int64_t batch_;
   TrainingLength length_;
   TrainingId id_;
-  ImageSize image_size_;
   TrainLog log_;
   TrainingProgress progress_;
   TrainResult result_;

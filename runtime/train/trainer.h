@@ -70,6 +70,7 @@ struct TrainOptions {
 struct TrainResult {
   int64_t step = 0, epochs = 0;  // done
   bool stopped = false;
+  bool gave_up = false;            // early stopping ended it
   TrainingProgress progress;       // what a checkpoint of this moment records
   std::optional<EvalResult> test;  // of the last epoch that ended in this process
   std::optional<double> best;      // top-1 share of the best epoch; without test data minus its training loss

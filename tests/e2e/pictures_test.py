@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Folders of pictures: classes from folder names, preprocessing, and predictions that name them."""
-from support import Case, main, write_png
+from support import Case, main, png_size, write_png
 
 NET = """
 dataset photos {
@@ -45,6 +45,23 @@ class Pictures(Case):
         self.assertEqual([p["predictions"][0]["name"] for p in found], ["bright", "dark", "striped"])
         self.assertIn("%", self.netc("predict", "p.net", *weights, "--sample", "test", "--count", 3).stdout)
         self.assertIn("bright", self.netc("inspect", "out/last.safetensors").stdout)
+
+    def test_augment_replaces_preprocess(self):
+        # Crops of the pictures in their own sizes, drawn anew each epoch; the test pictures are preprocessed.
+        text = NET.replace("batch = 6", "augment = [random_resized_crop(8x8, area = 30%), flip(horizontal)]; batch = 6")
+        self.write("p.net", text)
+        self.netc("train", "p.net", "--seed", 1, "--output", "a")
+        self.assertEqual(self.json("eval", "p.net", "--weights", "a/last.safetensors")["top1"], 1.0)
+        self.netc("train", "p.net", "--seed", 1, "--output", "b", "--threads", 1)
+        self.assertEqual((self.folder / "a/last.safetensors").read_bytes(), (self.folder / "b/last.safetensors").read_bytes())
+        # Without a crop the pictures differ in size, whatever `preprocess` would make of them.
+        self.write("p.net", NET.replace("batch = 6", "augment = [flip(horizontal)]; batch = 6"))
+        self.assertIn("E0706 images differ in size", self.netc("train", "p.net", code=3).stderr)
+        self.write("p.net", NET.replace("batch = 6", "augment = [resize(9x10), crop(8x8), flip(horizontal)]; batch = 6"))
+        self.netc("train", "p.net", "--seed", 1, "--output", "c", "--epochs", 1)
+        self.netc("augment", "p.net", "--samples", 3, "--views", 4)
+        width, height = png_size(self.folder / "augment.png")
+        self.assertEqual((width, height), (5 * 66 + 2, 3 * 66 + 2))
 
     def test_another_place(self):
         (self.folder / "photos").rename(self.folder / "moved")

@@ -76,6 +76,13 @@ def write_png(path, width, height, pixels: bytes):
                            chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
+def png_size(path):
+    """(width, height) of a whole PNG file."""
+    raw = Path(path).read_bytes()
+    assert raw[:8] == b"\x89PNG\r\n\x1a\n" and raw.endswith(b"IEND\xaeB`\x82"), path
+    return struct.unpack(">II", raw[16:24])
+
+
 def write_samples(folder, name, count, seed):
     """Noisy 8x8 pictures of four kinds: a row, a column, a diagonal, a block."""
     rng = random.Random(seed)

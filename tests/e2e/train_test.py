@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 
-from support import NETC, Case, main, read_safetensors
+from support import NETC, Case, main, png_size, read_safetensors
 
 
 class Train(Case):
@@ -137,6 +137,104 @@ class Train(Case):
         # Any machine can use the weights.
         loss = [self.json("eval", "tiny.net", "--weights", "a/last.safetensors", "--cpu", cpu)["loss"] for cpu in ("x86-64", "host")]
         self.assertAlmostEqual(*loss, delta=1e-5)
+
+    def recipe(self, keys, **extra):
+        self.tiny(**extra)
+        text = (self.folder / "tiny.net").read_text()
+        return self.write("tiny.net", text.replace("    loss = cross_entropy()", "    " + keys))
+
+    def tensors(self, path):
+        header, data = read_safetensors(self.folder / path)
+        header.pop("__metadata__")
+        return {name: data[slice(*entry["data_offsets"])] for name, entry in header.items()}
+
+    def test_frozen_layers_keep_their_bits(self):
+        self.tiny()
+        self.train("first")
+        self.recipe('weights = load("first/last.safetensors", except = ["fc.**"]); freeze = ["conv_bn_relu0.**", "conv_bn0.**"]')
+        done = self.train("second")
+        self.assertIn("frozen", done.stderr)
+        self.assertIn("first/last.safetensors: 30 tensors loaded", done.stderr)
+        self.assertIn("2 excepted, initialised anew: ", done.stderr)
+        first, second = self.tensors("first/last.safetensors"), self.tensors("second/last.safetensors")
+        model = [name for name in first if not name.startswith("momentum/")]
+        self.assertEqual(sorted(model), sorted(name for name in second if not name.startswith("momentum/")))
+        for name in model:
+            frozen = name.startswith(("conv_bn_relu0.", "conv_bn0."))
+            self.assertEqual(first[name] == second[name], frozen, name)
+            self.assertEqual("momentum/" + name in second, not frozen and "running" not in name, name)
+        self.train("parts", "--stop-after", 5)
+        (self.folder / "first/last.safetensors").unlink()  # a resumed training does not read it
+        self.train("parts", "--resume", "--threads", 3)
+        self.assertEqual(self.last("parts"), self.last("second"))
+        self.assertIn("E0602", self.train("again", code=3).stderr)
+
+    def test_weights_that_do_not_fit(self):
+        self.tiny()
+        self.train("first")
+        text = (self.folder / "tiny.net").read_text().replace("conv_bn_relu(8, 3x3)\n    residual", "conv_bn_relu(8, 1x1)\n    residual")
+        strict = text.replace("    loss = cross_entropy()", '    weights = load("first/last.safetensors")')
+        self.write("tiny.net", strict)
+        self.assertIn("1 mismatched: conv_bn_relu0.conv.weight file [8, 1, 3, 3], network [8, 1, 1, 1]", self.train("a", code=3).stderr)
+        self.write("tiny.net", strict.replace('.safetensors")', '.safetensors", strict = false)'))
+        self.assertIn("1 of another shape, initialised anew: conv_bn_relu0.conv.weight", self.train("a").stderr)
+
+    def test_groups_clipping_and_average(self):
+        self.recipe('groups = [group("fc.**", lr = 0.0), group(vectors, lr = 0.0, weight_decay = 0.0)]; clip = norm(0.5); ema = 0.9')
+        self.train("a", "--threads", 1)
+        self.train("b", "--stop-after", 6, "--threads", 3)
+        self.train("b", "--resume")
+        self.assertEqual(self.last("a"), self.last("b"))
+        last, best = self.tensors("a/last.safetensors"), self.tensors("a/best.safetensors")
+        self.assertEqual(last["fc.weight"], self.tensors("b/last.safetensors")["fc.weight"])
+        for name in ("fc.weight", "fc.bias", "conv_bn0.bn.weight"):  # a rate of 0: the average is the value
+            self.assertEqual(last[name], last["ema/" + name], name)
+        self.assertNotEqual(last["conv_bn0.conv.weight"], last["ema/conv_bn0.conv.weight"])
+        self.assertFalse(any("/" in name for name in best))  # the averaged weights, to use
+        ema = {name[4:]: value for name, value in last.items() if name.startswith("ema/")}
+        self.assertEqual(sorted(ema), sorted(best))
+        metrics = self.json("eval", "tiny.net", "--weights", "a/best.safetensors")
+        self.assertEqual(metrics["samples"], 51)
+
+    def test_early_stop(self):
+        self.recipe("early_stop = 2epochs", epochs=60, train=64)
+        self.assertIn("no better result in 2 epochs", self.train("a").stderr)
+
+    def augmented(self, augment, **extra):
+        self.tiny(**extra)
+        text = (self.folder / "tiny.net").read_text()
+        return self.write("tiny.net", text.replace("augment = [flip(horizontal)]", augment))
+
+    def test_every_augmentation_trains_with_the_same_bits(self):
+        self.augmented("""copies = 2; augment = [crop(8x8, pad = 1), random_resized_crop(8x8, area = 50%), flip(horizontal),
+            flip(vertical), rotate(10deg), shift(10%), scale(10%), shear(5deg), color_jitter(brightness = 20%, contrast = 20%,
+            saturation = 20%, hue = 5%), grayscale(20%), cutout(2), rand_augment(count = 2, magnitude = 5), trivial_augment,
+            mixup(0.2), cutmix(1.0)]""")
+        self.train("whole")
+        _, last = self.last("whole"), json.loads(read_safetensors(self.folder / "whole/last.safetensors")[0]["__metadata__"]
+                                                 ["netc.training.recipe"])
+        self.assertEqual(last["copies"], "2")
+        self.train("parts", "--stop-after", 21, "--threads", 3)  # 128 samples twice, 16 a step: 16 steps an epoch
+        self.train("parts", "--resume")
+        self.assertEqual(self.last("whole"), self.last("parts"))
+
+    def test_views_of_an_evaluation(self):
+        self.augmented("augment = [flip(horizontal)]", epochs=8, train=512)
+        self.train("a")
+        plain = self.json("eval", "tiny.net", "--weights", "a/last.safetensors")
+        views = [self.json("eval", "tiny.net", "--weights", "a/last.safetensors", "--views", 4, "--batch", b) for b in (7, 51)]
+        self.assertEqual(views[0]["samples"], 51)
+        self.assertEqual(views[0]["top1"], views[1]["top1"])
+        self.assertAlmostEqual(views[0]["loss"], views[1]["loss"], delta=1e-5)
+        self.assertGreater(views[0]["top1"], plain["top1"] - 0.05)
+        self.assertNotEqual(views[0]["loss"], plain["loss"])
+
+    def test_a_sheet_of_what_the_network_sees(self):
+        self.tiny()
+        self.netc("augment", "tiny.net", "--samples", 2, "--views", 3, "--output", "sheet.png")
+        self.assertEqual(png_size(self.folder / "sheet.png"), (4 * 66 + 2, 2 * 66 + 2))
+        self.augmented("")
+        self.assertIn("E0928", self.netc("augment", "tiny.net", code=2).stderr)
 
     def test_metrics_do_not_depend_on_the_batch(self):
         self.tiny()

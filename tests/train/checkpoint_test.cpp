@@ -143,7 +143,8 @@ TEST(Checkpoint, RecipesTextFollowsWhatChangesBits) {
   changed.schedule.warmup = {2.5, true};
   changed.optimizer = {OptimizerSpec::Kind::adamw, 0, 0, 0.05, false, 0.9, 0.98, 1e-6};
   changed.augment = {{AugmentSpec::Kind::rotate, 0, 0, 0, 15}, {AugmentSpec::Kind::crop, 32, 32, 4, 0}};
-  changed.dataset.preprocess = {{PreprocessSpec::Kind::resize, 256, 0}, {PreprocessSpec::Kind::center_crop, 224, 224}};
+  changed.dataset.preprocess = {{PreprocessSpec::Kind::resize, 40, 0}};  // `augment` replaces it
+  changed.augment_preprocess = {{PreprocessSpec::Kind::resize, 256, 0}, {PreprocessSpec::Kind::center_crop, 224, 224}};
   changed.dataset.mean = {0.1 + 0.2};
   changed.dataset.std = {1};
   EXPECT_EQ(recipe_text(changed),

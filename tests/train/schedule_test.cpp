@@ -78,6 +78,42 @@ TEST(Schedule, OneCycleOfFewSteps) {
     }
 }
 
+TEST(Schedule, Polynomial) {
+  ScheduleSpec s = make(ScheduleSpec::Kind::polynomial, 1);
+  expect_near(rates(s, {4, 2}), {1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125});
+  s.power = 2;
+  expect_near(rates(s, {4, 2}), {1.0, 0.765625, 0.5625, 0.390625, 0.25, 0.140625, 0.0625, 0.015625});
+}
+
+TEST(Schedule, WarmRestarts) {
+  ScheduleSpec s = make(ScheduleSpec::Kind::restarts, 1);
+  s.every = {2, false};
+  s.growth = 2;
+  s.floor = 0.1;
+  expect_near(rates(s, {4, 4}),
+              {1.0, 0.55, 1.0, 0.8681980515, 0.55, 0.2318019485, 1.0, 0.9657457896, 0.8681980515, 0.7222075446, 0.55,
+               0.3777924554, 0.2318019485, 0.1342542104, 1.0, 0.9913533762});
+  s.every = {0.5, true};
+  EXPECT_NEAR(learning_rate(s, 1, {4, 4}), 0.55, 1e-9);
+}
+
+TEST(Schedule, PlateauFollowsTheLoss) {
+  ScheduleSpec s = make(ScheduleSpec::Kind::plateau, 1);
+  s.gamma = 0.5;
+  s.patience = 1;
+  PlateauState plateau;
+  std::vector<double> seen;
+  for (double loss : {1.0, 0.9, 0.95, 0.9, 0.91, 0.92, 0.8, 0.85, 0.86, 0.87, 0.88, 0.79995, 0.5}) {
+    observe_epoch(s, loss, plateau);
+    seen.push_back(learning_rate(s, 0, kLength, plateau));
+  }
+  expect_near(seen, {1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125, 0.0625, 0.0625, 0.0625});
+  s.floor = 0.1;
+  EXPECT_EQ(learning_rate(s, 0, kLength, plateau), 0.1);
+  observe_epoch(make(ScheduleSpec::Kind::constant, 1), 9, plateau);  // no other schedule waits
+  EXPECT_EQ(plateau.waited, 0);
+}
+
 TEST(Schedule, WarmupThenTheRest) {
   ScheduleSpec s = make(ScheduleSpec::Kind::cosine, 1);
   s.warmup = {1, true};

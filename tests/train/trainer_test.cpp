@@ -188,6 +188,39 @@ TEST(Trainer, SigkillLeavesNoTrace) {
   EXPECT_EQ(untimed(part + "/run.jsonl"), untimed(folder / "whole/run.jsonl"));
 }
 
+TEST(Trainer, PlateauAndEarlyStopSurviveInterruptions) {
+  TemporaryFolder folder;
+  auto prepare = [](Session& run) {
+    run.recipe.schedule = {};
+    run.recipe.schedule.kind = ScheduleSpec::Kind::plateau;
+    run.recipe.schedule.peak = 2;  // too much: the loss does not keep falling
+    run.recipe.schedule.gamma = 0.5;
+    run.recipe.epochs = 40;
+    run.recipe.early_stop = 6;
+  };
+  Session whole(folder / "whole");
+  prepare(whole);
+  TrainResult result = whole.go();
+  EXPECT_TRUE(result.gave_up);
+  EXPECT_LT(result.epochs, 40);
+  EXPECT_EQ(result.progress.since_best, 6);
+  EXPECT_LT(result.progress.plateau.factor, 1);
+  const std::string last = read_text(folder / "whole/last.safetensors");
+  for (int64_t stop : {7, 15, 23}) {
+    Session first(folder / "part");
+    prepare(first);
+    first.options.max_steps = stop;
+    first.go();
+    Session second(folder / "part", folder / "part/last.safetensors");
+    prepare(second);
+    EXPECT_TRUE(second.go().gave_up);
+    EXPECT_EQ(read_text(folder / "part/last.safetensors"), last) << stop;
+  }
+  Session again(folder / "part", folder / "part/last.safetensors");  // has nothing left to do
+  prepare(again);
+  EXPECT_EQ(again.go().step, result.step);
+}
+
 TEST(Trainer, LossThatIsNotFinite) {
   TemporaryFolder folder;
   Session run(folder / "a");

@@ -78,7 +78,7 @@ Result<Network> Network::from_source(std::string text, Options options, std::str
 
 const std::vector<Port>& Network::inputs() const noexcept { return impl_->inputs; }
 const std::vector<Port>& Network::outputs() const noexcept { return impl_->outputs; }
-int64_t Network::parameter_count() const noexcept { return netc::parameter_count(impl_->model.compilation.network.graph); }
+int64_t Network::parameter_count() const noexcept { return netc::parameter_count(impl_->model.compilation.network); }
 uint64_t Network::planned_bytes() const noexcept { return impl_->planned; }
 const std::vector<std::string>& Network::class_names() const noexcept { return impl_->info.class_names; }
 

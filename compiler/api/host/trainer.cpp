@@ -7,7 +7,7 @@
 
 #include "compiler/api/host/host.h"
 #include "compiler/api/training.h"
-#include "runtime/train/augment.h"
+#include "runtime/train/augment_inputs.h"
 #include "runtime/train/entry_io.h"
 #include "runtime/train/schedule.h"
 
@@ -33,7 +33,7 @@ struct Trainer::Impl {
   std::unique_ptr<EntryIo> io;
   std::vector<Port> inputs;
   std::vector<std::vector<std::byte>> batch;  // dense copies of the host's tensors
-  std::vector<AffineMatrix> affine;
+  AugmentInputs augment;
   TrainingProgress progress;
   std::atomic<bool> stop{false};
   uint64_t planned = 0;
@@ -54,10 +54,8 @@ struct Trainer::Impl {
       batch.emplace_back(static_cast<size_t>(slot.type.bytes()));
       io->set_input(role, batch.back().data());
     }
-    if (io->has_input("affine")) {
-      affine.resize(static_cast<size_t>(training->recipe().batch));
-      io->set_input("affine", affine.data());
-    }
+    augment = AugmentInputs(*io);
+    augment.bind(*io);
   }
 
   void require_data() {
@@ -68,7 +66,7 @@ struct Trainer::Impl {
     int64_t steps = options.steps_per_epoch;
     if (steps <= 0) {
       require_data();
-      steps = training->train_data()->count() / training->recipe().batch;
+      steps = training->train_data()->count() * training->recipe().copies / training->recipe().batch;
     }
     return {std::max<int64_t>(1, steps), training->recipe().epochs};
   }
@@ -85,24 +83,24 @@ struct Trainer::Impl {
     const int64_t classes = training->model().compilation.network.classes;
     const auto* labels = reinterpret_cast<const int64_t*>(batch[1].data());
     for (int i = 0; i < count; ++i)
-      if (labels[i] < 0 || (classes > 0 && labels[i] >= classes))
+      if (labels[i] != recipe.loss.ignored_label && (labels[i] < 0 || (classes > 0 && labels[i] >= classes)))
         throw ArgumentError(fmt::format("label {} is {}, there are {} classes", i, labels[i], classes));
 
     const TrainingLength whole = length();
-    if (!affine.empty()) {
-      const Shape& image = inputs[0].shape;
-      for (size_t i = 0; i < affine.size(); ++i)
-        affine[i] = draw_affine(recipe.augment, {image[1], image[2]}, recipe.seed, progress.step, static_cast<int64_t>(i));
-    }
+    const size_t image_bytes = batch[0].size() / static_cast<size_t>(recipe.batch);
+    for (int64_t i = 0; i < recipe.batch; ++i)
+      augment.draw(i, {recipe, recipe.seed, progress.step, i}, batch[0].data() + static_cast<size_t>(i) * image_bytes);
     RuntimeScalars scalars;
     scalars.seed = static_cast<int64_t>(recipe.seed);
     scalars.step = progress.step;
     scalars.valid_count = count;
     scalars.first_sample = progress.step % whole.steps_per_epoch * recipe.batch;
     scalars.learning_rate =
-        static_cast<float>(learning_rate(recipe.schedule, std::min(progress.step, whole.steps() - 1), whole));
+        static_cast<float>(learning_rate(recipe.schedule, std::min(progress.step, whole.steps() - 1), whole, progress.plateau));
     io->run(training->context(), scalars, training->executor());
-    progress = {progress.step + 1, true, 0, 0, progress.best};
+    ++progress.step;
+    progress.epoch_closed = true;
+    progress.loss_sum = progress.correct = progress.counted = 0;
     return static_cast<float>(io->scalar("loss"));
   }
 

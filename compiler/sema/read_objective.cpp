@@ -1,0 +1,89 @@
+// `loss = cross_entropy(...)` and `optimizer = sgd(...)`: what is minimised, and how.
+#include "compiler/sema/recipe_values.h"
+
+namespace netc {
+namespace {
+
+// One weight a class.
+std::vector<double> read_class_weights(ConfigReader& reader, const Constructor& c) {
+  if (!reader.has(c, "weights")) return {};
+  const Expression& value = *c.fields.at("weights");
+  std::vector<double> weights;
+  for (const Expression* item : reader.items(value)) weights.push_back(reader.real(*item, "a class's weight", {0, 1e6, true}));
+  return weights;
+}
+
+}  // namespace
+
+LossSpec read_loss(ConfigReader& reader, const Expression& value) {
+  const Constructor c = reader.constructor(value,
+                                           {{"cross_entropy", {"label_smoothing", "weights", "ignore"}},
+                                            {"mse", {}},
+                                            {"binary_cross_entropy", {"label_smoothing"}},
+                                            {"smooth_l1", {"beta"}}},
+                                           "a loss");
+  LossSpec spec;
+  spec.kind = c.name == "mse"                    ? LossSpec::Kind::mse
+              : c.name == "binary_cross_entropy" ? LossSpec::Kind::binary_cross_entropy
+              : c.name == "smooth_l1"            ? LossSpec::Kind::smooth_l1
+                                                 : LossSpec::Kind::cross_entropy;
+  spec.label_smoothing = reader.real(c, "label_smoothing", 0, {0, 1});
+  spec.beta = reader.real(c, "beta", 1, {0, 1000, true});
+  spec.class_weights = read_class_weights(reader, c);
+  if (reader.has(c, "ignore"))
+    spec.ignored_label = reader.integer(*c.fields.at("ignore"), "`ignore` of `cross_entropy`", -(int64_t{1} << 31), int64_t{1} << 31);
+  return spec;
+}
+
+void read_optimizer(ConfigReader& reader, const Expression& value, OptimizerSpec& spec) {
+  using Kind = OptimizerSpec::Kind;
+  const Constructor c = reader.constructor(value,
+                                           {{"sgd", {"momentum", "weight_decay", "nesterov", "dampening"}},
+                                            {"adam", {"beta1", "beta2", "eps", "weight_decay"}},
+                                            {"adamw", {"beta1", "beta2", "eps", "weight_decay"}},
+                                            {"rmsprop", {"alpha", "eps", "momentum", "weight_decay", "centered"}}},
+                                           "an optimizer", {"lars", "lamb", "adagrad"});
+  spec.kind = c.name == "sgd" ? Kind::sgd : c.name == "adam" ? Kind::adam : c.name == "adamw" ? Kind::adamw : Kind::rmsprop;
+  spec.momentum = reader.real(c, "momentum", 0, {0, 1});
+  spec.dampening = reader.real(c, "dampening", 0, {0, 1});
+  spec.nesterov = reader.boolean(c, "nesterov", false);
+  spec.beta1 = reader.real(c, "beta1", 0.9, {0, 1});
+  spec.beta2 = reader.real(c, "beta2", 0.999, {0, 1});
+  spec.alpha = reader.real(c, "alpha", 0.99, {0, 1});
+  spec.centered = reader.boolean(c, "centered", false);
+  spec.epsilon = reader.real(c, "eps", 1e-8, {0, 1, true});
+  spec.weight_decay = reader.real(c, "weight_decay", spec.kind == Kind::adamw ? 0.01 : 0, {0, 1});
+  if (spec.nesterov && (spec.momentum == 0 || spec.dampening != 0)) {
+    Diagnostic d = reader.error("E0507", c.span, "nesterov needs a momentum above 0 and no dampening");
+    d.fixes.push_back({"momentum = 0.9", "", {}});
+    reader.fail(std::move(d));
+  }
+}
+
+void read_clip(ConfigReader& reader, const Expression& value, OptimizerSpec& spec) {
+  const Constructor c = reader.constructor(value, {{"norm", {"limit"}}, {"value", {"limit"}}}, "a way to clip gradients");
+  reader.require(c, "limit");
+  const double limit = reader.real(c, "limit", 0, {0, 1e30, true});
+  spec.clip_norm = c.name == "norm" ? limit : 0;
+  spec.clip_value = c.name == "value" ? limit : 0;
+}
+
+std::vector<ParameterGroup> read_groups(ConfigReader& reader, const Expression& value) {
+  std::vector<ParameterGroup> groups;
+  for (const Expression* item : reader.items(value)) {
+    const Constructor c = reader.constructor(*item, {{"group", {"paths", "lr", "weight_decay"}}}, "a group of parameters");
+    reader.require(c, "paths");
+    ParameterGroup group;
+    const Expression& paths = *c.fields.at("paths");
+    if (const NameRef* ref = paths.as<NameRef>(); ref && ref->name == "vectors") group.glob = "";
+    else group.glob = reader.text(paths, "`paths` of `group`");
+    group.rate = reader.real(c, "lr", 1, {0, 1e6});
+    group.decay = reader.real(c, "weight_decay", 1, {0, 1e6});
+    if (c.fields.size() == 1) reader.fail(reader.error("E0105", c.span, "`group` needs a factor: `lr`, `weight_decay`"));
+    groups.push_back(std::move(group));
+  }
+  if (groups.size() > 16) reader.fail(reader.error("E0507", value.span, "there are at most 16 groups"));
+  return groups;
+}
+
+}  // namespace netc
