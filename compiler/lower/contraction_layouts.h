@@ -16,8 +16,8 @@
 namespace netc {
 
 struct LayoutOptions {
-  // Otherwise everything is dense.
-  bool blocked = false;
+  // Otherwise everything is dense; tests compare the two.
+  bool blocked = true;
   // A dimension is split where its extent is at least this part of the lanes that its blocks have. 0: always.
   double least_fill = 0.65;
 };
