@@ -2,6 +2,7 @@
 
 Every window also notes how much of the machine's time others took; a disturbed one does not count where there are undisturbed ones.
 """
+import ctypes
 import json
 import os
 import re
@@ -26,7 +27,8 @@ class Worker:
         self.windows = []
         self.errors = []
         self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, env=env, start_new_session=True)
+                                        stderr=subprocess.PIPE, text=True, env=env, start_new_session=True,
+                                        preexec_fn=die_with_parent)
         try:
             self.description = json.loads(self._answer(start_limit))
         except WorkerFailed:
@@ -84,6 +86,12 @@ class Worker:
         with open(f"/proc/{self.process.pid}/stat") as stat:
             fields = stat.read().rpartition(")")[2].split()
         return int(fields[11]) + int(fields[12])
+
+
+def die_with_parent():
+    """In a child: a driver that is killed leaves no stopped programs behind."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 def raise_priority(session):

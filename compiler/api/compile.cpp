@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 
 #include "compiler/backend/cpu/cpu_backend.h"
 #include "compiler/base/error.h"
@@ -35,6 +36,41 @@ const Graph& lower(Compilation& c, const Graph& graph) {
   return *c.lowered.back();
 }
 
+// `least`: the bytes of the smallest plan that there is.
+void check_budget(const Compilation& c, const CompileSettings& settings, int64_t least) {
+  if (settings.budget == 0 || planned_bytes(c, settings.threads).total() <= settings.budget) return;
+  constexpr int64_t kMiB = int64_t{1} << 20;
+  const int64_t mib = (least + kMiB - 1) / kMiB;
+  throw RuntimeError("E0929",
+                     fmt::format("the budget of {} MiB is too small: the plan that needs least takes {} MiB", settings.budget / kMiB, mib),
+                     fmt::format("--budget {}MiB, or a smaller batch", mib));
+}
+
+// Recomputes values of the gradient's graph until the whole plan is within the budget. `build` makes c.plan from c.lowered.
+void fit_into_budget(Compilation& c, const CompileSettings& settings, const std::function<void()>& build) {
+  const int64_t whole = planned_bytes(c, settings.threads).total();
+  if (settings.budget == 0 || whole <= settings.budget) return;
+  Graph& gradient = *c.lowered.front();
+  const Graph unlimited = gradient;
+  int64_t arena = 0;
+  for (const LoweredGraph& lowered : c.plan.graphs)
+    if (lowered.graph == &gradient) arena = lowered.memory.arena_bytes;
+  // Other kernels may need more workspace, which counts too; hence more than one attempt.
+  constexpr int kAttempts = 3;
+  int64_t limit = arena - (whole - settings.budget), total = whole;
+  for (int i = 0; i < kAttempts && total > settings.budget; ++i) {
+    Rematerialisation r = rematerialise(unlimited, c.target, {.arena_limit = std::max<int64_t>(limit, 0), .fuse = {.layouts = settings.layouts}});
+    if (!r.within_limit) check_budget(c, settings, whole - (arena - r.least_bytes));
+    gradient = std::move(r.graph);
+    c.recomputation.budgeted = std::move(r.limited);
+    c.recomputation.kept_bytes = whole;
+    build();
+    total = planned_bytes(c, settings.threads).total();
+    limit -= total - settings.budget;
+  }
+  check_budget(c, settings, total);
+}
+
 // One entry without training. Batch norm is folded into the layer before it, and what depends on
 // weights only is computed once, by the entry "prepare", after they are loaded.
 Compilation plan_single(Project& project, ElaboratedNetwork network, const std::string& entry, const Target& target,
@@ -53,6 +89,7 @@ Compilation plan_single(Project& project, ElaboratedNetwork network, const std::
   if (prepares) entries.push_back({"prepare", {&prepare}});
   c.plan = build_program(entries, lay_out_state({&main}, nullptr, settings.layouts), target, &project.sources(),
                          {.layouts = settings.layouts});
+  check_budget(c, settings, planned_bytes(c, settings.threads).total());
   watch.lap(c.seconds.middle);
   return c;
 }
@@ -148,8 +185,15 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   const std::vector<ParameterGroup> groups = recipe ? recipe->groups : std::vector<ParameterGroup>{};
   const StateLayout state = lay_out_state({&grad, &eval}, &optimizer, settings.layouts, group_numbers(grad, groups));
   const Graph& apply = lower(c, make_update(optimizer, update_shape(state, groups)));
-  c.plan = build_program({{"eval", {&eval}}, {"grad", {&grad}}, {"apply", {&apply}}, {"step", {&grad, &apply}}}, state,
-                         c.target, &project.sources(), {.layouts = settings.layouts});
+  Rematerialisation free = rematerialise(grad, c.target, {.fuse = {.layouts = settings.layouts}});
+  *c.lowered.front() = std::move(free.graph);
+  c.recomputation.free = std::move(free.free);
+  const auto build = [&] {
+    c.plan = build_program({{"eval", {&eval}}, {"grad", {&grad}}, {"apply", {&apply}}, {"step", {&grad, &apply}}}, state,
+                           c.target, &project.sources(), {.layouts = settings.layouts});
+  };
+  build();
+  fit_into_budget(c, settings, build);
   watch.lap(c.seconds.middle);
   return c;
 }

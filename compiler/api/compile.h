@@ -18,6 +18,7 @@
 #include "compiler/base/target.h"
 #include "compiler/cache/object_cache.h"
 #include "compiler/lower/build_program.h"
+#include "compiler/lower/rematerialise.h"
 
 namespace netc {
 
@@ -26,6 +27,8 @@ struct CompileSettings {
   std::string cpu = "host";  // the processor: "x86-64", "x86-64-v3", "znver5"
   CacheSettings cache;  // of compiled kernels; as it is here: none
   LayoutOptions layouts{};
+  int64_t budget = 0;   // of all memory that is planned, in bytes; 0: no limit
+  int threads = 0;      // that a budget counts workspace for; 0: one per processor
 };
 
 struct StageSeconds {
@@ -44,6 +47,13 @@ struct CodeOrigin {
   int64_t compiled() const;
 };
 
+// Training: what the backward pass computes anew instead of reading it.
+struct Recomputation {
+  std::vector<RecomputedValue> free;      // kernels that read its operands anyway
+  std::vector<RecomputedValue> budgeted;  // because of CompileSettings::budget
+  int64_t kept_bytes = 0;                 // memory of all kinds that the plan without `budgeted` needs; 0: as it is
+};
+
 struct Compilation {
   Target target;
   CacheSettings cache;
@@ -52,6 +62,7 @@ struct Compilation {
   std::optional<Graph> gradient;                 // training: with gradients, before the passes
   std::vector<std::unique_ptr<Graph>> lowered;   // after the passes; `plan` points to them
   ProgramPlan plan;
+  Recomputation recomputation;
   CodeOrigin origin;  // after generate
   StageSeconds seconds;
 };
@@ -61,7 +72,8 @@ Target target_of(const CompileSettings& settings);
 // THROWS RuntimeError E0903 if this machine cannot run code for the target.
 void require_runnable(const Target& target);
 
-// Entries "predict" and, where weights have to be prepared for it, "prepare". THROWS CompileError, as all three.
+// Entries "predict" and, where weights have to be prepared for it, "prepare". THROWS CompileError, as all three, and
+// RuntimeError E0929 if the plan needs more than the budget.
 Compilation plan_inference(Project& project, const NetworkRequest& request, int64_t batch,
                            const CompileSettings& settings);
 // Entry "eval" with the loss of a recipe; where `request` is augmented, its output is "probabilities".

@@ -104,8 +104,17 @@ NetworkReport explain_network(Project& project, const NetworkRequest& request, i
   report.parameters_inference = parameter_count(inference);
   report.parameters_frozen = frozen_count(training);
   report.flops = forward_flops(inference.graph);
-  report.memory = planned_bytes(c, 0);
+  report.memory = planned_bytes(c, settings.threads);
+  report.recomputation = c.recomputation;
+  for (const RecomputedValue& value : c.recomputation.budgeted)
+    report.recomputation_seconds += machine_model(c.target).seconds(value.flops, value.moved_bytes);
   const EntryPoint& entry = *c.plan.program.find_entry(train ? "step" : "predict");
+  const MachineModel machine = machine_model(c.target);
+  for (int threads : {4, 16, 64}) report.scaling.push_back(scaling(entry, machine, threads));
+  for (const NarrowLaunch& narrow : narrow_launches(entry, machine, 16, 0.001)) {
+    const Launch& launch = entry.launches[narrow.launch];
+    report.narrow.push_back({launch.label, launch.tasks, narrow.lost});
+  }
   std::set<int32_t> kernels;
   for (const Launch& launch : entry.launches) kernels.insert(launch.kernel);
   report.kernels = static_cast<int64_t>(kernels.size());

@@ -7,6 +7,7 @@
 
 #include "compiler/api/compile.h"
 #include "compiler/api/layer_table.h"
+#include "compiler/lower/critical_path.h"
 
 namespace netc {
 
@@ -33,6 +34,13 @@ struct PortReport {
   Shape shape;
 };
 
+// A launch with too few tasks.
+struct NarrowNote {
+  std::string label;
+  int64_t tasks = 0;
+  double lost = 0;  // share of the ideal time
+};
+
 struct NetworkReport {
   std::string name, reference;
   bool train = false;
@@ -42,6 +50,10 @@ struct NetworkReport {
   int64_t flops = 0;  // forward, one image; of contractions, a multiply-add is 2
   int64_t kernels = 0, launches = 0;
   PlannedBytes memory;
+  Recomputation recomputation;
+  double recomputation_seconds = 0;  // a step, estimated, of what the budget costs
+  std::vector<Scaling> scaling;        // of the entry's tasks to 4, 16 and 64 threads
+  std::vector<NarrowNote> narrow;      // launches that lose most of it at 16 threads, the worst first
   std::vector<PortReport> inputs, outputs;
   std::vector<LayerReport> layers;
 };

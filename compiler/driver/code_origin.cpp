@@ -5,7 +5,10 @@
 namespace netc {
 
 CompileSettings settings_of(const DeviceOptions& options) {
-  return {options.device, options.precision, options.cpu, cache_settings(options.cache ? options.cache_dir : "none")};
+  CompileSettings settings{options.device, options.precision, options.cpu, cache_settings(options.cache ? options.cache_dir : "none")};
+  settings.budget = options.budget;
+  settings.threads = options.threads;
+  return settings;
 }
 
 std::string to_string(const CodeOrigin& origin) {

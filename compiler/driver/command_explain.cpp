@@ -40,6 +40,21 @@ Json memory_json(const PlannedBytes& bytes) {
           {"workspace", bytes.workspace},     {"total", bytes.total()}};
 }
 
+Json recomputed_json(const std::vector<RecomputedValue>& values) {
+  Json list = Json::array();
+  for (const RecomputedValue& value : values)
+    list.push_back({{"path", value.path}, {"bytes", value.bytes}, {"flops", value.flops}, {"moved_bytes", value.moved_bytes}});
+  return list;
+}
+
+Json scaling_json(const NetworkReport& report) {
+  Json threads = Json::array(), narrow = Json::array();
+  for (const Scaling& s : report.scaling) threads.push_back({{"threads", s.threads}, {"critical_path_over_ideal", s.ratio()}});
+  for (const NarrowNote& note : report.narrow)
+    narrow.push_back({{"label", note.label}, {"tasks", note.tasks}, {"lost_at_16_threads", note.lost}});
+  return {{"threads", threads}, {"too_few_tasks", narrow}};
+}
+
 Json to_json(const NetworkReport& report) {
   Json layers = Json::array();
   for (const LayerReport& layer : report.layers) {
@@ -58,7 +73,12 @@ Json to_json(const NetworkReport& report) {
   return {{"network", report.name}, {"reference", report.reference}, {"mode", report.train ? "training" : "inference"},
           {"batch", report.batch}, {"parameters", report.parameters}, {"parameters_inference", report.parameters_inference},
           {"parameters_frozen", report.parameters_frozen},
-          {"flops", report.flops}, {"memory", memory_json(report.memory)}, {"kernels", report.kernels},
+          {"flops", report.flops}, {"memory", memory_json(report.memory)},
+          {"scaling", scaling_json(report)},
+          {"recomputed",
+           {{"free", recomputed_json(report.recomputation.free)}, {"for_budget", recomputed_json(report.recomputation.budgeted)},
+            {"kept_bytes", report.recomputation.kept_bytes}, {"estimated_seconds", report.recomputation_seconds}}},
+          {"kernels", report.kernels},
           {"launches", report.launches}, {"inputs", inputs}, {"outputs", outputs}, {"layers", layers}};
 }
 
@@ -79,6 +99,22 @@ std::string kernels_text(const std::vector<KernelNote>& notes) {
   }
   if (notes.size() > kShown) text += fmt::format("; {} more", notes.size() - kShown);
   return text;
+}
+
+// "recomputed   31 values for the budget: 498.0 MiB less; …", or nothing.
+std::string recomputation_text(const NetworkReport& report) {
+  std::string text;
+  const Recomputation& r = report.recomputation;
+  if (!r.free.empty()) text += fmt::format("recomputed   {} values by kernels that read their operands anyway\n", r.free.size());
+  if (r.budgeted.empty()) return text;
+  int64_t flops = 0, moved = 0;
+  for (const RecomputedValue& value : r.budgeted) {
+    flops += value.flops;
+    moved += value.moved_bytes;
+  }
+  return text + fmt::format("recomputed   {} values for the budget: {} less; {:.2f} GFLOP and {} moved again, about {:.1f} ms a step\n",
+                            r.budgeted.size(), byte_text(r.kept_bytes - report.memory.total()), static_cast<double>(flops) / 1e9,
+                            byte_text(moved), 1e3 * report.recomputation_seconds);
 }
 
 std::string to_text(const NetworkReport& report) {
@@ -107,7 +143,10 @@ std::string to_text(const NetworkReport& report) {
   if (report.train) text += fmt::format(" + gradients {} + optimizer {}", byte_text(m.gradients), byte_text(m.optimizer));
   if (m.prepared > 0) text += fmt::format(" + prepared weights {}", byte_text(m.prepared));
   text += fmt::format(" + activations {} + workspace {}\n", byte_text(m.activations), byte_text(m.workspace));
-  return text;
+  text += recomputation_text(report) + "scaling      critical path of the tasks over the ideal:";
+  for (size_t i = 0; i < report.scaling.size(); ++i)
+    text += fmt::format("{} {:.2f} at {} threads", i > 0 ? "," : "", report.scaling[i].ratio(), report.scaling[i].threads);
+  return text + "\n";
 }
 
 }  // namespace

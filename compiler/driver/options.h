@@ -39,6 +39,7 @@ struct DeviceOptions {
   std::string precision = "f32";
   std::string cpu = "host";
   int threads = 0;
+  int64_t budget = 0;  // bytes of planned memory; 0: no limit
   bool cache = true;
   std::string cache_dir;  // empty: the default
 };

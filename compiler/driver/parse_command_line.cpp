@@ -57,6 +57,9 @@ struct Binder {
     sub->add_option("--device", options.device, "cpu")->capture_default_str();
     sub->add_option("--precision", options.precision, "f32")->capture_default_str();
     sub->add_option("--cpu", options.cpu, "Code for host, x86-64, x86-64-v3, x86-64-v4, znver5, …")->capture_default_str();
+    sub->add_option("--budget", options.budget, "Most memory to plan: 2GiB. Training recomputes what is cheap to stay below it")
+        ->transform(CLI::AsSizeValue(true))
+        ->type_name("BYTES");
     if (!runs) return;
     sub->add_option("--threads", options.threads, "0: one per processor")->check(CLI::Range(0, 1024))->capture_default_str();
     cache_dir(sub, options.cache_dir);
@@ -99,7 +102,8 @@ void bind_running_commands(Binder& bind) {
     auto [sub, o] = bind.add<TrainCommand>("train", "Trains a network as a `train` declaration says.",
                                            "  netc train mnist.net --seed 1 --epochs 5 --log run.jsonl\n"
                                            "  netc train mnist.net:big --data train=/data/mnist --threads 2\n"
-                                           "  netc train mnist.net --resume                go on where it stopped\n");
+                                           "  netc train mnist.net --resume                go on where it stopped\n"
+                                           "  netc train mnist.net --budget 2GiB           in that much memory\n");
     Binder::network(sub, o->network, "FILE.net[:TRAIN]");
     Binder::device(sub, o->device);
     Binder::data(sub, o->data);

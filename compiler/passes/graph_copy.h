@@ -22,6 +22,9 @@ class GraphCopy {
   // Adds the graph's outputs and updates. REQUIRES: their values were copied.
   void results();
 
+  // Lets `copy` stand for a value of the old graph.
+  void set(ValueId old, ValueId copy) { map_[static_cast<size_t>(old.index)] = copy; }
+
   ValueId operator[](ValueId old) const { return old.valid() ? map_[static_cast<size_t>(old.index)] : ValueId{}; }
   std::vector<ValueId> operator()(const std::vector<ValueId>& old) const;
 

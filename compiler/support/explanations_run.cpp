@@ -55,6 +55,10 @@ std::span<const Explanation> run_explanations() {
        "`netc augment` draws samples beside what the recipe's `augment` makes of them, so the recipe must draw something at\n"
        "random, and the network's input must be a picture of 1 or 3 channels.\n",
        "netc augment plain.net\n", "netc augment cifar.net\n"},
+      {"E0929", "the budget is too small",
+       "`--budget` limits the memory that a network plans: weights, gradients, optimizer, activations and workspace. To stay below\n"
+       "it, training computes cheap values again in the backward pass. The message says what the smallest plan needs.\n",
+       "netc train mnist.net --budget 1MiB\n", "netc train mnist.net --budget 2GiB\n"},
       {"E0999", "a bug of netc",
        "An invariant of the compiler does not hold. The program may be right; please report it with the command\n"
        "and the .net file.\n",
