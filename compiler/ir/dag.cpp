@@ -344,7 +344,8 @@ double round_to(double value, DType dtype) {
   switch (dtype) {
     case DType::f32: return static_cast<double>(static_cast<float>(value));
     case DType::f16: return round_mantissa(value, 10, -14, 65504.0);
-    case DType::bf16: return round_mantissa(value, 7, -126, 3.3895313892515355e38);
+    case DType::bf16:  // without subnormals, as processors' conversions and dot products have it
+      return std::abs(value) < 0x1p-126 ? std::copysign(0.0, value) : round_mantissa(value, 7, -126, 3.3895313892515355e38);
     case DType::u8: return saturate(value, 0, 255);
     case DType::i32: return saturate(value, -2147483648.0, 2147483647.0);
     case DType::i64: return saturate(value, -9007199254740992.0, 9007199254740992.0);

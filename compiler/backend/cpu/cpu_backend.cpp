@@ -58,7 +58,8 @@ struct Compilation {
     module.setTargetTriple(kTriple);
     module.setDataLayout(machine->createDataLayout());
     const llvm::MCSubtargetInfo& cpu = *machine->getMCSubtargetInfo();
-    CpuFeatures features{target.fma, cpu.checkFeatures("+f16c"), cpu.checkFeatures("+sse4.1")};
+    CpuFeatures features{target.fma, cpu.checkFeatures("+f16c"), cpu.checkFeatures("+sse4.1"),
+                         cpu.checkFeatures("+avx512bf16,+avx512vl")};
     for (const NamedKernel& k : kernels) emit_kernel(module, k.symbol, *k.body, target, features, k.tile);
     std::string problem;
     llvm::raw_string_ostream stream(problem);

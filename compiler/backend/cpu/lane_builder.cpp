@@ -2,6 +2,7 @@
 
 #include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/IntrinsicsX86.h>
 
 #include <numeric>
 
@@ -78,6 +79,14 @@ Value* LaneBuilder::to_f32(Value* raw, DType dtype) {
   throw InternalError("unknown element type");
 }
 
+Value* LaneBuilder::convert_to_bf16(Value* value) {
+  const unsigned lanes = lanes_of(value->getType());
+  if (!features_.avx512bf16 || (lanes != 8 && lanes != 16)) return nullptr;
+  const llvm::Intrinsic::ID id =
+      lanes == 16 ? llvm::Intrinsic::x86_avx512bf16_cvtneps2bf16_512 : llvm::Intrinsic::x86_avx512bf16_cvtneps2bf16_256;
+  return CreateIntrinsic(id, llvm::ArrayRef<Type*>{}, llvm::ArrayRef<Value*>{value});
+}
+
 Value* LaneBuilder::from_f32(Value* value, DType dtype) {
   Type* f32 = value->getType();
   Type* i32 = with_lanes(getInt32Ty(), f32);
@@ -88,11 +97,15 @@ Value* LaneBuilder::from_f32(Value* value, DType dtype) {
   switch (dtype) {
     case DType::f32: return value;
     case DType::bf16: {
+      if (Value* converted = convert_to_bf16(value)) return CreateBitCast(converted, i16);
+      // The same bits as the instruction, which takes subnormals for zeros whatever the mode.
       Value* bits = CreateBitCast(value, i32);
       Value* odd = CreateAnd(CreateLShr(bits, integer(i32, 16)), integer(i32, 1));
       Value* rounded = CreateAdd(bits, CreateAdd(odd, integer(i32, 0x7fff)));  // nearest even; may carry to infinity
       Value* quiet = CreateOr(bits, integer(i32, 0x400000));
-      Value* chosen = CreateSelect(CreateFCmpUNO(value, value), quiet, rounded);
+      Value* sign = CreateAnd(bits, integer(i32, INT32_MIN));
+      Value* tiny = CreateICmpULT(CreateAnd(bits, integer(i32, INT32_MAX)), integer(i32, 0x800000));
+      Value* chosen = CreateSelect(CreateFCmpUNO(value, value), quiet, CreateSelect(tiny, sign, rounded));
       return CreateTrunc(CreateLShr(chosen, integer(i32, 16)), i16);
     }
     case DType::f16: {

@@ -23,7 +23,7 @@ namespace netc {
 using Carried = std::vector<llvm::Value*>;  // values that a loop hands from one iteration to the next
 
 struct CpuFeatures {
-  bool fma = false, f16c = false, sse41 = false;
+  bool fma = false, f16c = false, sse41 = false, avx512bf16 = false;
 };
 
 // What a scope remembers: expressions (as computed, or spread over all lanes) and linear forms.
@@ -95,6 +95,9 @@ class LaneBuilder : public llvm::IRBuilder<> {
   };
 
  private:
+  // By the processor's instruction; nullptr where it has none for so many lanes.
+  llvm::Value* convert_to_bf16(llvm::Value* value);
+
   CpuFeatures features_;
   std::vector<Scope> scopes_;
 };
