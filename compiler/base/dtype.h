@@ -38,6 +38,9 @@ constexpr bool is_floating(DType dtype) {
   return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16;
 }
 
+// A floating-point type in which less fits than in f32.
+constexpr bool is_narrow(DType dtype) { return dtype == DType::f16 || dtype == DType::bf16; }
+
 constexpr std::optional<DType> dtype_from_name(std::string_view name) {
   for (DType d : {DType::f32, DType::f16, DType::bf16, DType::u8, DType::i32, DType::i64})
     if (name_of(d) == name) return d;

@@ -8,7 +8,7 @@
 //   output "logits" %2
 //   update 0 %5
 //
-// `_` is an absent optional input. What follows `//` is a comment (the node's path).
+// `_` is an absent optional input. What follows `//` behind a node is its path, elsewhere a comment.
 #include <fmt/format.h>
 
 #include <cctype>
@@ -57,6 +57,11 @@ class LineParser {
   bool at_end() {
     skip_space();
     return rest_.empty() || rest_.substr(0, 2) == "//";
+  }
+  std::string comment() {
+    if (!accept("//")) return {};
+    skip_space();
+    return std::string(rest_);
   }
   bool accept(std::string_view token) {
     skip_space();
@@ -213,6 +218,7 @@ class GraphParser {
         attrs.set(key, line.attr());
       }
     }
+    builder_.set_origin({line.comment(), {}, {}});
     std::vector<ValueId> outputs = emit(line, name, inputs, attrs, types);
     if (outputs.size() != results.size()) line.fail("another number of results");
     for (size_t i = 0; i < results.size(); ++i) {

@@ -75,6 +75,14 @@ struct OpSample {
   Attrs attrs;
 };
 
+// What a reduced precision (bf16) changes for an operator; passes/cast_precision.h says how.
+enum class Arithmetic : uint8_t {
+  f32,          // computes in f32, whatever the type in which its inputs lie in memory
+  contraction,  // multiplies inputs 0 and 1 in their own type, adds in f32, gives f32
+  movement,     // moves elements and computes nothing: works on any type
+  unrounded,    // f32, and wants its inputs as they were computed: losses, metrics, softmax
+};
+
 struct OpDef {
   std::string name;
   std::string doc;  // one sentence, the formula, and the paper it comes from
@@ -94,6 +102,7 @@ struct OpDef {
   Contraction (*contract)(const OpCall& call) = nullptr;
   std::vector<ValueId> (*decompose)(Builder& builder, const Attrs& attrs, const std::vector<ValueId>& inputs) = nullptr;
   bool leaf = false;  // input, state, constant
+  Arithmetic arithmetic = Arithmetic::f32;
 
   // Outputs that are the new values of state inputs: {input, output}. Batch norm: {3, 1}, {4, 2}.
   std::vector<std::pair<int, int>> state_updates;

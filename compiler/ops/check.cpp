@@ -50,6 +50,12 @@ void shape(const OpCall& call, size_t input, const Shape& wanted, const char* na
                                to_string(call.inputs[input].shape));
 }
 
+void bias(const OpCall& call, int64_t extent) {
+  if (call.inputs[2].dtype != DType::f32)
+    throw OpError("E0206", "the bias is f32, got " + std::string(name_of(call.inputs[2].dtype)));
+  shape(call, 2, {extent}, "the bias");
+}
+
 std::string argument_of(const std::string& attr) {
   bool of_axis = attr.size() > 2 && (attr.ends_with("_h") || attr.ends_with("_w"));
   return of_axis ? attr.substr(0, attr.size() - 2) : attr;

@@ -22,6 +22,8 @@ void rank(const OpCall& call, size_t input, size_t wanted, const char* takes);
 void at_least_rank(const OpCall& call, size_t input, size_t wanted, const char* takes);
 // The input has exactly this shape (a parameter or an internal operand, which has no batch extent).
 void shape(const OpCall& call, size_t input, const Shape& wanted, const char* name);
+// Input 2, the bias of a contraction: f32 as the sums to which it is added, [extent].
+void bias(const OpCall& call, int64_t extent);
 // The user's argument behind an attribute: "window" for "window_h".
 std::string argument_of(const std::string& attr);
 // An integer attribute within first..last; `last` at most 2^31 - 1, so that extents cannot overflow.

@@ -3,6 +3,7 @@
 //   y[n, g*K + k, oh, ow] = sum over c, kh, kw of
 //       x[n, g*C + c, s*oh + d*kh - p, s*ow + d*kw - p] * w[g*K + k, c, kh, kw]
 // where C and K are the channels of one group. Zero padding is "outside of x contributes nothing".
+// Operands of a narrow type (bf16) are multiplied as they are; the sum, and with it the result, is f32.
 // `convolution` with a bias decomposes into this `correlation` (what the sum is called in mathematics) and an addition.
 #include <fmt/format.h>
 
@@ -93,22 +94,23 @@ std::vector<TensorType> infer_correlation(const OpCall& call) {
   check::same_dtype(call, 0, 1);
   check::rank(call, 0, 4, "[C, H, W]");
   check::rank(call, 1, 4, "a weight [K, C, KH, KW]");
-  return {{call.inputs[0].dtype, output_shape(call.inputs[0].shape, call.inputs[1].shape, checked_geometry(call))}};
+  return {{DType::f32, output_shape(call.inputs[0].shape, call.inputs[1].shape, checked_geometry(call))}};
 }
 
 std::vector<TensorType> infer_convolution(const OpCall& call) {
   std::vector<TensorType> outputs = infer_correlation(call);
   if (call.present[2]) {
-    check::same_dtype(call, 0, 2);
-    check::shape(call, 2, {call.inputs[1].shape[0]}, "the bias");
+    check::bias(call, call.inputs[1].shape[0]);
   }
   return outputs;
 }
 
 std::vector<ValueId> vjp_correlation(Builder& b, const VjpCall& call) {
-  ValueId x = call.inputs[0], weight = call.inputs[1], gradient = call.output_gradients[0];
-  return {data_gradient(b, call.attrs, weight, gradient, b.type(x).shape),
-          weight_gradient(b, call.attrs, x, gradient, b.type(weight).shape)};
+  ValueId x = call.inputs[0], weight = call.inputs[1];
+  const TensorType of_x = b.type(x), of_weight = b.type(weight);
+  ValueId gradient = build::cast(b, call.output_gradients[0], of_x.dtype);
+  return {build::cast(b, data_gradient(b, call.attrs, weight, gradient, of_x.shape), of_x.dtype),
+          build::cast(b, weight_gradient(b, call.attrs, x, gradient, of_weight.shape), of_weight.dtype)};
 }
 
 std::vector<ValueId> vjp_convolution(Builder& b, const VjpCall& call) {
@@ -140,13 +142,15 @@ std::vector<TensorType> infer_data_gradient(const OpCall& call) {
   Shape x{gradient[0], weight[1] * g.groups, check::integer_between(call, "height", 1), check::integer_between(call, "width", 1)};
   check::count(x);
   check::shape(call, 1, output_shape(x, weight, g), "the gradient");
-  return {{call.inputs[1].dtype, x}};
+  return {{DType::f32, x}};
 }
 
 std::vector<ValueId> vjp_data_gradient(Builder& b, const VjpCall& call) {
-  ValueId weight = call.inputs[0], gradient = call.inputs[1], upstream = call.output_gradients[0];
-  return {weight_gradient(b, call.attrs, upstream, gradient, b.type(weight).shape),
-          b.emit(op("convolution"), {upstream, weight, ValueId{}}, with(call.attrs, {}))};
+  ValueId weight = call.inputs[0], gradient = call.inputs[1];
+  const DType dtype = b.type(weight).dtype;
+  ValueId upstream = build::cast(b, call.output_gradients[0], dtype);
+  return {build::cast(b, weight_gradient(b, call.attrs, upstream, gradient, b.type(weight).shape), dtype),
+          build::cast(b, b.emit(op("convolution"), {upstream, weight, ValueId{}}, with(call.attrs, {})), dtype)};
 }
 
 Contraction contract_data_gradient(const OpCall& call) {
@@ -163,13 +167,15 @@ std::vector<TensorType> infer_weight_gradient(const OpCall& call) {
   Geometry g = checked_geometry(call);
   Shape weight{gradient[1], x[1] / g.groups, check::integer_between(call, "window_h", 1), check::integer_between(call, "window_w", 1)};
   check::shape(call, 1, output_shape(x, weight, g), "the gradient");
-  return {{call.inputs[1].dtype, weight}};
+  return {{DType::f32, weight}};
 }
 
 std::vector<ValueId> vjp_weight_gradient(Builder& b, const VjpCall& call) {
-  ValueId x = call.inputs[0], gradient = call.inputs[1], upstream = call.output_gradients[0];
-  return {data_gradient(b, call.attrs, upstream, gradient, b.type(x).shape),
-          b.emit(op("convolution"), {x, upstream, ValueId{}}, with(call.attrs, {}))};
+  ValueId x = call.inputs[0], gradient = call.inputs[1];
+  const TensorType of_x = b.type(x);
+  ValueId upstream = build::cast(b, call.output_gradients[0], of_x.dtype);
+  return {build::cast(b, data_gradient(b, call.attrs, upstream, gradient, of_x.shape), of_x.dtype),
+          build::cast(b, b.emit(op("convolution"), {x, upstream, ValueId{}}, with(call.attrs, {})), of_x.dtype)};
 }
 
 Contraction contract_weight_gradient(const OpCall& call) {
@@ -267,6 +273,7 @@ OpDef make_convolution() {
   def.infer = infer_convolution;
   def.vjp = vjp_convolution;
   def.decompose = decompose_convolution;
+  def.arithmetic = Arithmetic::contraction;
   def.samples = samples_convolution;
   return def;
 }
@@ -281,6 +288,7 @@ OpDef make_correlation() {
   def.infer = infer_correlation;
   def.vjp = vjp_correlation;
   def.contract = contract_correlation;
+  def.arithmetic = Arithmetic::contraction;
   def.samples = samples_correlation;
   return def;
 }
@@ -295,6 +303,7 @@ OpDef make_data_gradient() {
   def.infer = infer_data_gradient;
   def.vjp = vjp_data_gradient;
   def.contract = contract_data_gradient;
+  def.arithmetic = Arithmetic::contraction;
   def.samples = samples_data_gradient;
   return def;
 }
@@ -309,6 +318,7 @@ OpDef make_weight_gradient() {
   def.infer = infer_weight_gradient;
   def.vjp = vjp_weight_gradient;
   def.contract = contract_weight_gradient;
+  def.arithmetic = Arithmetic::contraction;
   def.samples = samples_weight_gradient;
   return def;
 }

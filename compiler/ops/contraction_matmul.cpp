@@ -1,6 +1,7 @@
 // Matrix products: matmul, and linear = matmul + bias.
 //
 //   c[b.., m, n] = sum over k of a[b.., m, k] * b[b.., k, n]
+// Operands of a narrow type (bf16) are multiplied as they are; the sum, and with it the result, is f32.
 // `transpose_a` and `transpose_b` say that a matrix is stored the other way round. The gradients are
 // matmuls again, whatever the transpositions:
 //   a plain: da = dc b'     a transposed: da = b dc'     b plain: db = a' dc     b transposed: db = dc' a
@@ -38,7 +39,7 @@ std::vector<TensorType> infer_matmul(const OpCall& call) {
   Shape c = e.leading;
   c.insert(c.end(), {e.m, e.n});
   check::count(c);
-  return {{call.inputs[0].dtype, c}};
+  return {{DType::f32, c}};
 }
 
 ValueId matmul(Builder& builder, ValueId a, ValueId b, bool transpose_a, bool transpose_b) {
@@ -46,10 +47,13 @@ ValueId matmul(Builder& builder, ValueId a, ValueId b, bool transpose_a, bool tr
 }
 
 std::vector<ValueId> vjp_matmul(Builder& builder, const VjpCall& call) {
-  ValueId a = call.inputs[0], b = call.inputs[1], dc = call.output_gradients[0];
+  ValueId a = call.inputs[0], b = call.inputs[1];
+  const DType dtype = builder.type(a).dtype;
+  ValueId dc = build::cast(builder, call.output_gradients[0], dtype);
   bool ta = call.attrs.boolean("transpose_a"), tb = call.attrs.boolean("transpose_b");
-  return {ta ? matmul(builder, b, dc, tb, true) : matmul(builder, dc, b, false, !tb),
-          tb ? matmul(builder, dc, a, true, ta) : matmul(builder, a, dc, !ta, false)};
+  ValueId da = ta ? matmul(builder, b, dc, tb, true) : matmul(builder, dc, b, false, !tb);
+  ValueId db = tb ? matmul(builder, dc, a, true, ta) : matmul(builder, a, dc, !ta, false);
+  return {build::cast(builder, da, dtype), build::cast(builder, db, dtype)};
 }
 
 Contraction contract_matmul(const OpCall& call) {
@@ -85,18 +89,18 @@ std::vector<TensorType> infer_linear(const OpCall& call) {
   check::rank(call, 1, 2, "a weight [K, C]");
   check::shape(call, 1, {weight[0], x[1]}, "the weight");
   if (call.present[2]) {
-    check::same_dtype(call, 0, 2);
-    check::shape(call, 2, {weight[0]}, "the bias");
+    check::bias(call, weight[0]);
   }
-  return {{call.inputs[0].dtype, {x[0], weight[0]}}};
+  return {{DType::f32, {x[0], weight[0]}}};
 }
 
 std::vector<ValueId> vjp_linear(Builder& b, const VjpCall& call) {
-  ValueId x = call.inputs[0], weight = call.inputs[1], dy = call.output_gradients[0];
-  std::vector<ValueId> gradients{matmul(b, dy, weight, false, false), matmul(b, dy, x, true, false)};
-  gradients.push_back(ValueId{});
-  if (call.inputs[2].valid())
-    gradients[2] = build::reduce_sum(b, dy, {0});
+  ValueId x = call.inputs[0], weight = call.inputs[1];
+  const DType dtype = b.type(x).dtype;
+  ValueId dy = build::cast(b, call.output_gradients[0], dtype);
+  std::vector<ValueId> gradients{build::cast(b, matmul(b, dy, weight, false, false), dtype),
+                                 build::cast(b, matmul(b, dy, x, true, false), dtype), ValueId{}};
+  if (call.inputs[2].valid()) gradients[2] = build::reduce_sum(b, call.output_gradients[0], {0});
   return gradients;
 }
 
@@ -143,6 +147,7 @@ OpDef make_matmul() {
   def.infer = infer_matmul;
   def.vjp = vjp_matmul;
   def.contract = contract_matmul;
+  def.arithmetic = Arithmetic::contraction;
   def.samples = samples_matmul;
   return def;
 }
@@ -156,6 +161,7 @@ OpDef make_linear() {
   def.infer = infer_linear;
   def.vjp = vjp_linear;
   def.decompose = decompose_linear;
+  def.arithmetic = Arithmetic::contraction;
   def.samples = samples_linear;
   return def;
 }

@@ -49,6 +49,7 @@ OpDef sum_valid_row() {
   def.outputs = {"y"};
   def.attrs = {reduction_attr()};
   def.infer = infer_sum_valid;
+  def.arithmetic = Arithmetic::unrounded;
   def.vjp = vjp_sum_valid;
   def.scalar = scalar_sum_valid;
   def.samples = [] {
@@ -201,6 +202,7 @@ OpDef cross_entropy_row() {
   def.outputs = {"loss"};
   def.attrs = {real_attr("label_smoothing", "from 0 to 1", 0), reduction_attr()};
   def.infer = infer_cross_entropy;
+  def.arithmetic = Arithmetic::unrounded;
   def.vjp = vjp_cross_entropy;
   def.decompose = decompose_cross_entropy;
   def.samples = [] {
@@ -246,6 +248,7 @@ OpDef mse_row() {
   def.outputs = {"loss"};
   def.attrs = {reduction_attr()};
   def.infer = infer_mse;
+  def.arithmetic = Arithmetic::unrounded;
   def.vjp = vjp_mse;
   def.decompose = decompose_mse;
   def.samples = [] {
@@ -283,6 +286,7 @@ OpDef label_rank_row() {
   def.inputs = {{"logits", "logits: [N, C]"}, {"labels", "labels: [N] integers from 0 to C - 1"}};
   def.outputs = {"rank"};
   def.infer = infer_label_rank;
+  def.arithmetic = Arithmetic::unrounded;
   def.no_gradient = "a rank is not differentiable";
   def.scalar = scalar_label_rank;
   def.samples = [] {
@@ -311,6 +315,7 @@ OpDef topk_row() {
   def.outputs = {"correct"};
   def.attrs = {integer_attr("k", "how many scores count", 1)};
   def.infer = infer_topk;
+  def.arithmetic = Arithmetic::unrounded;
   def.no_gradient = "a count is not differentiable";
   def.decompose = decompose_topk;
   def.samples = [] {

@@ -55,6 +55,7 @@ OpDef softmax_row(const char* name, const char* doc, decltype(OpDef::decompose) 
   def.outputs = {"y"};
   def.attrs = {integer_attr("axis", "which axis, the batch being 0", 1)};
   def.infer = infer_softmax;
+  def.arithmetic = Arithmetic::unrounded;
   def.vjp = vjp;
   def.decompose = decompose;
   def.samples = [] {

@@ -130,6 +130,7 @@ OpDef argmax_row() {
   def.outputs = {"index"};
   def.attrs = {integer_attr("axis", "which axis, the batch being 0", 1)};
   def.infer = infer_argmax;
+  def.arithmetic = Arithmetic::unrounded;
   def.no_gradient = "an index is not differentiable";
   def.scalar = scalar_argmax;
   def.samples = [] {

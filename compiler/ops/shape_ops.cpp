@@ -90,6 +90,7 @@ OpDef reshape_row() {
   OpDef def = shape_row("reshape", "The same elements in row-major order under another shape.",
                         {ints_attr("shape", "the full shape, batch included")});
   def.infer = infer_reshape;
+  def.arithmetic = Arithmetic::movement;
   def.vjp = vjp_reshape;
   def.scalar = scalar_reshape;
   def.samples = [] {
@@ -142,6 +143,7 @@ OpDef transpose_row() {
   OpDef def = shape_row("transpose", "The axes in another order: y's axis i is x's axis permutation[i].",
                         {ints_attr("permutation", "every axis once")});
   def.infer = infer_transpose;
+  def.arithmetic = Arithmetic::movement;
   def.vjp = vjp_transpose;
   def.scalar = scalar_transpose;
   def.samples = [] {
@@ -209,6 +211,7 @@ OpDef slice_row() {
                         {ints_attr("begins", "the first index, an axis each"), ints_attr("sizes", "y's shape"),
                          ints_attr("steps", "the distance between indices, an axis each")});
   def.infer = infer_slice;
+  def.arithmetic = Arithmetic::movement;
   def.vjp = vjp_slice;
   def.scalar = scalar_slice;
   def.samples = [] {
@@ -266,6 +269,7 @@ OpDef pad_row() {
                          ints_attr("after", "elements after the last, an axis each"),
                          real_attr("value", "of the new elements", 0)});
   def.infer = infer_pad;
+  def.arithmetic = Arithmetic::movement;
   def.vjp = vjp_pad;
   def.scalar = scalar_pad;
   def.samples = [] {
@@ -337,6 +341,7 @@ OpDef concat_row() {
                         {integer_attr("axis", "which axis, the batch being 0", 1)});
   def.inputs = {{"x", "x: equal shapes but for `axis`", false, true}};
   def.infer = infer_concat;
+  def.arithmetic = Arithmetic::movement;
   def.vjp = vjp_concat;
   def.scalar = scalar_concat;
   def.samples = [] {
@@ -375,6 +380,7 @@ OpDef broadcast_row() {
   OpDef def = shape_row("broadcast", "x repeated along its axes of extent 1.",
                         {ints_attr("shape", "y's shape, of x's rank")});
   def.infer = infer_broadcast;
+  def.arithmetic = Arithmetic::movement;
   def.vjp = vjp_broadcast;
   def.scalar = scalar_broadcast;
   def.samples = [] {
@@ -414,6 +420,7 @@ OpDef upsample_row() {
                         {integer_attr("scale_h", "rows a row becomes"), integer_attr("scale_w", "columns a column becomes")});
   def.inputs = {{"x", "x: [N, C, H, W]"}};
   def.infer = infer_upsample;
+  def.arithmetic = Arithmetic::movement;
   def.vjp = vjp_upsample;
   def.scalar = scalar_upsample;
   def.samples = [] {
