@@ -191,7 +191,7 @@ class Fuser {
     int32_t ready = ready_after(flat.operands);
     std::string refusal = ready < 0 ? "reads only inputs and states" : join_refusal(ready, flat);
     std::string why_computed = refuse_inlining(node, flat);
-    if (why_computed.empty() && !(refusal.empty() && stays_in_register(ready, flat))) {
+    if (why_computed.empty() && (is_widening(node) || !(refusal.empty() && stays_in_register(ready, flat)))) {
       for (ValueId output : node.outputs) role(output) = ValueRole::inlined;
       return;
     }
@@ -219,6 +219,7 @@ class Fuser {
       evaluations += uses(output).evaluations;
     }
     if (node.outputs.size() > 1) return "it has several outputs";
+    if (is_widening(node)) return "";  // whoever loads it loads the narrow value
     if (cost.expressions > kMaxExpressions || flat.operands.size() > kMaxOperands / 2) return "its expression is large";
     if (cost.work == 0 || evaluations <= 1.01) return "";
     if (cost.work > kCheapWork) return fmt::format("too much work to repeat ({:.3g} times)", evaluations);
@@ -234,14 +235,26 @@ class Fuser {
     for (ValueId operand : flat.operands) {
       if (ready_after(operand) != index) continue;
       if (uses(operand).needs_memory) return false;
-      for (NodeId user : uses(operand).nodes) {
-        const Node& node = graph_.node(user);
-        if (!node.op->scalar || !expansion_.nest_of(node).reductions.empty() ||
-            !same_squeezed(expansion_.nest_of(node).extents, space))
-          return false;
-      }
+      if (!all_users_are_maps_over(operand, space)) return false;
     }
     return true;
+  }
+
+  bool all_users_are_maps_over(ValueId value, const Shape& space) {
+    for (NodeId user : uses(value).nodes) {
+      const Node& node = graph_.node(user);
+      if (!node.op->scalar || !expansion_.nest_of(node).reductions.empty() ||
+          !same_squeezed(expansion_.nest_of(node).extents, space))
+        return false;
+      if (is_widening(node) && !all_users_are_maps_over(node.outputs[0], space)) return false;
+    }
+    return true;
+  }
+
+  // The elements of a narrow value as f32: exact, and free in a load.
+  bool is_widening(const Node& node) {
+    return node.inputs.size() == 1 && is_narrow(graph_.type(node.inputs[0]).dtype) &&
+           graph_.type(node.outputs[0]).dtype == DType::f32 && node.op->scalar && is_movement(expansion_.nest_of(node));
   }
 
   bool shares_large_operand(int32_t index, const FlatNest& flat) {

@@ -9,6 +9,7 @@
 #include "compiler/lower/fuse.h"
 #include "compiler/lower/memory_plan.h"
 #include "compiler/ops/registry.h"
+#include "compiler/passes/cast_precision.h"
 #include "compiler/passes/differentiate.h"
 #include "compiler/passes/pipeline.h"
 #include "tests/lower/networks.h"
@@ -57,6 +58,21 @@ TEST(Schedule, TakesStatisticsInEpilogues) {
   size_t kernels_with_sums = 0;
   for (const ScheduledKernel& kernel : schedule.kernels) kernels_with_sums += !kernel.body.partials.empty();
   EXPECT_GE(kernels_with_sums, 10u) << "six batch norms forward, four gradients behind a data gradient";
+}
+
+DType bf16(const std::string&) { return DType::bf16; }
+
+// Rounded values are the same wherever they are rounded: in a register, in memory, in a concat's slice.
+TEST(Schedule, ComputesMixedPrecision) {
+  for (const Graph& graph : {mlp(4), small_cnn(3), residual_network(2), inception_network(2)}) {
+    check(cast_precision(graph, bf16));
+    check(cast_precision(differentiate(graph, "loss"), bf16));
+    check(cast_precision(differentiate(graph, "loss"), bf16), 1, {.smallest_statistics = 0});
+  }
+  for (uint64_t seed = 100; seed < 140 && !HasFailure(); ++seed) {
+    SCOPED_TRACE(seed);
+    check(cast_precision(differentiate(random_network(seed), "loss"), bf16), seed);
+  }
 }
 
 TEST(Schedule, ComputesRandomNetworks) {
