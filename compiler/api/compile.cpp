@@ -8,11 +8,13 @@
 
 #include "compiler/backend/cpu/cpu_backend.h"
 #include "compiler/base/error.h"
+#include "compiler/passes/cast_precision.h"
 #include "compiler/passes/differentiate.h"
 #include "compiler/passes/fold_batch_norm.h"
 #include "compiler/passes/hoist.h"
 #include "compiler/passes/pipeline.h"
 #include "compiler/passes/update.h"
+#include "compiler/sema/names_map.h"
 #include "runtime/thread_pool.h"
 
 namespace netc {
@@ -30,6 +32,17 @@ class Stopwatch {
  private:
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
+
+// The graph in mixed precision; itself in f32.
+Graph with_precision(const Graph& graph, const PrecisionSpec& spec) {
+  if (spec == PrecisionSpec{}) return graph;
+  return cast_precision(graph, [&](const std::string& path) {
+    DType type = spec.type;
+    for (const PrecisionSpec::Layers& layers : spec.layers)
+      if (glob_matches(layers.pattern, path)) type = layers.type;
+    return type;
+  });
+}
 
 const Graph& lower(Compilation& c, const Graph& graph) {
   c.lowered.push_back(std::make_unique<Graph>(optimize(graph)));
@@ -71,16 +84,17 @@ void fit_into_budget(Compilation& c, const CompileSettings& settings, const std:
   check_budget(c, settings, total);
 }
 
-// One entry without training. Batch norm is folded into the layer before it, and what depends on
-// weights only is computed once, by the entry "prepare", after they are loaded.
+// One entry without training. Batch norm is folded into the layer before it (in f32, so that a weight is rounded once),
+// and what depends on weights only is computed once, by the entry "prepare", after they are loaded.
 Compilation plan_single(Project& project, ElaboratedNetwork network, const std::string& entry, const Target& target,
-                        const CompileSettings& settings, Stopwatch& watch) {
+                        const CompileSettings& settings, const PrecisionSpec& precision, Stopwatch& watch) {
   Compilation c;
   c.target = target;
+  c.precision = precision;
   c.cache = settings.cache;
   c.network = std::move(network);
   watch.lap(c.seconds.front);
-  HoistedGraph hoisted = hoist_preparation(optimize(fold_batch_norm(c.network.graph)));
+  HoistedGraph hoisted = hoist_preparation(optimize(with_precision(fold_batch_norm(c.network.graph), precision)));
   const bool prepares = !hoisted.prepare.nodes.empty();
   c.lowered.push_back(std::make_unique<Graph>(std::move(hoisted.main)));
   c.lowered.push_back(std::make_unique<Graph>(std::move(hoisted.prepare)));
@@ -127,9 +141,6 @@ Target target_of(const CompileSettings& settings) {
   if (settings.device != "cpu")
     throw RuntimeError("E0922", fmt::format("device `{}` is not available: this build generates code for the CPU", settings.device),
                        "--device cpu");
-  if (settings.precision != "f32")
-    throw RuntimeError("E0923", fmt::format("precision `{}` is not available: this build computes in f32", settings.precision),
-                       "--precision f32");
   return target_named(settings.cpu);
 }
 
@@ -140,19 +151,32 @@ void require_runnable(const Target& target) {
                        "--cpu host; `netc emit` compiles for any processor");
 }
 
+PrecisionSpec precision_of(const CompileSettings& settings, const Recipe* recipe, bool training) {
+  if (settings.precision.empty()) return recipe ? recipe->precision : PrecisionSpec{};
+  const std::optional<DType> type = dtype_from_name(settings.precision);
+  if (!type || !is_floating(*type))
+    throw RuntimeError("E0923", fmt::format("there is no precision `{}`: f32, bf16 and f16", settings.precision), "--precision bf16");
+  if (training && *type == DType::f16)
+    throw RuntimeError("E0923", "training in f16 is not available: its gradients need a loss scale", "--precision bf16");
+  return {*type, {}};
+}
+
 Compilation plan_inference(Project& project, const NetworkRequest& request, int64_t batch,
                            const CompileSettings& settings) {
   const Target target = target_of(settings);
+  const PrecisionSpec precision = precision_of(settings, nullptr, false);
   Stopwatch watch;
-  return plan_single(project, elaborate_network(project, request, Purpose::predict, batch), "predict", target, settings, watch);
+  return plan_single(project, elaborate_network(project, request, Purpose::predict, batch), "predict", target, settings,
+                     precision, watch);
 }
 
 Compilation plan_evaluation(Project& project, const NetworkRequest& request, const Recipe& recipe, int64_t batch,
                             const CompileSettings& settings) {
   const Target target = target_of(settings);
+  const PrecisionSpec precision = precision_of(settings, &recipe, false);
   Stopwatch watch;
   return plan_single(project, elaborate_network(project, request, recipe, Purpose::eval, batch), "eval", target,
-                     settings, watch);
+                     settings, precision, watch);
 }
 
 Compilation plan_augmentation(Project& project, NetworkRequest request, const Recipe& recipe, int64_t samples,
@@ -161,7 +185,7 @@ Compilation plan_augmentation(Project& project, NetworkRequest request, const Re
   Stopwatch watch;
   request.input_only = true;
   return plan_single(project, elaborate_network(project, request, recipe, Purpose::train, samples), "augment", target,
-                     settings, watch);
+                     settings, PrecisionSpec{}, watch);
 }
 
 Compilation plan_training(Project& project, const NetworkRequest& request, const Recipe* recipe, int64_t batch,
@@ -169,6 +193,7 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   Compilation c;
   c.target = target_of(settings);
   c.cache = settings.cache;
+  c.precision = precision_of(settings, recipe, true);
   Stopwatch watch;
   const auto elaborate_for = [&](Purpose purpose) {
     return recipe ? elaborate_network(project, request, *recipe, purpose, batch)
@@ -179,8 +204,8 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   watch.lap(c.seconds.front);
 
   c.gradient = differentiate(c.network.graph, "loss");
-  const Graph& grad = lower(c, *c.gradient);
-  const Graph& eval = lower(c, c.evaluation->graph);
+  const Graph& grad = lower(c, with_precision(*c.gradient, c.precision));
+  const Graph& eval = lower(c, with_precision(c.evaluation->graph, c.precision));
   const OptimizerSpec optimizer = recipe ? recipe->optimizer : default_optimizer();
   const std::vector<ParameterGroup> groups = recipe ? recipe->groups : std::vector<ParameterGroup>{};
   const StateLayout state = lay_out_state({&grad, &eval}, &optimizer, settings.layouts, group_numbers(grad, groups));

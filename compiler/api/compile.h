@@ -23,9 +23,10 @@
 namespace netc {
 
 struct CompileSettings {
-  std::string device = "cpu", precision = "f32";
+  std::string device = "cpu";
+  std::string precision;     // "f32", "bf16" or "f16"; empty: as the recipe says, f32 without one
   std::string cpu = "host";  // the processor: "x86-64", "x86-64-v3", "znver5"
-  CacheSettings cache;  // of compiled kernels; as it is here: none
+  CacheSettings cache;       // of compiled kernels; as it is here: none
   LayoutOptions layouts{};
   int64_t budget = 0;   // of all memory that is planned, in bytes; 0: no limit
   int threads = 0;      // that a budget counts workspace for; 0: one per processor
@@ -56,6 +57,7 @@ struct Recomputation {
 
 struct Compilation {
   Target target;
+  PrecisionSpec precision;
   CacheSettings cache;
   ElaboratedNetwork network;                     // for the purpose asked for
   std::optional<ElaboratedNetwork> evaluation;   // training: the same network for its entry "eval"
@@ -67,10 +69,12 @@ struct Compilation {
   StageSeconds seconds;
 };
 
-// THROWS RuntimeError E0901 for an unknown processor, E0922 for a device, E0923 for a precision that this build has not.
+// THROWS RuntimeError E0901 for an unknown processor, E0922 for a device that this build has not.
 Target target_of(const CompileSettings& settings);
 // THROWS RuntimeError E0903 if this machine cannot run code for the target.
 void require_runnable(const Target& target);
+// What the settings ask for, else the recipe (may be null). THROWS RuntimeError E0923 for a precision that there is not.
+PrecisionSpec precision_of(const CompileSettings& settings, const Recipe* recipe, bool training);
 
 // Entries "predict" and, where weights have to be prepared for it, "prepare". THROWS CompileError, as all three, and
 // RuntimeError E0929 if the plan needs more than the budget.

@@ -54,7 +54,9 @@ const std::vector<std::string>& stage_names() {
 }
 
 std::string emit_stage(Project& project, const EmitRequest& request) {
-  target_of(request.settings);  // a device that is missing is refused at every stage
+  // What is missing is refused at every stage.
+  target_of(request.settings);
+  precision_of(request.settings, nullptr, request.train || request.stage == "grad");
   if (request.stage == "ast") return emit_ast(project, request.network.reference);
 
   std::optional<Recipe> recipe;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/base/dtype.h"
 #include "compiler/base/shape.h"
 
 namespace netc {
@@ -147,6 +148,19 @@ struct WeightsSpec {
   bool strict = true;               // everything else must fit; false: what does not fit keeps its initial value
 };
 
+// In which type contractions multiply, and memory holds what passes from layer to layer; parameters and their
+// updates are always f32.
+struct PrecisionSpec {
+  struct Layers {
+    std::string pattern;  // of layers' paths: "fc.**"
+    DType type = DType::f32;
+    bool operator==(const Layers&) const = default;
+  };
+  DType type = DType::f32;
+  std::vector<Layers> layers;  // a later one goes before an earlier one
+  bool operator==(const PrecisionSpec&) const = default;
+};
+
 struct Recipe {
   std::string name;     // of the train declaration
   std::string network;  // as written: "resnet20(classes = 10)"
@@ -161,6 +175,7 @@ struct Recipe {
   std::vector<PreprocessSpec> augment_preprocess;
   std::vector<AugmentSpec> augment;  // what is drawn anew for every sample of every epoch
   int64_t copies = 1;                // how often an epoch sees each sample
+  PrecisionSpec precision;
   int64_t batch = 32;
   int64_t epochs = 1;
   int64_t early_stop = 0;  // epochs without a better result after which training ends; 0: never

@@ -152,7 +152,7 @@ Description describe(const BenchCommand& command, const Model& model, const Entr
   const PlannedBytes bytes = planned_bytes(model.compilation, threads);
   description.json = {
       {"network", model.compilation.network.reference}, {"mode", command.train ? "training" : "inference"},
-      {"batch", command.batch}, {"threads", threads}, {"precision", command.device.precision},
+      {"batch", command.batch}, {"threads", threads}, {"precision", name_of(model.compilation.precision.type)},
       {"compile_seconds", seconds.total()},
       {"compile", {{"front", seconds.front}, {"middle", seconds.middle}, {"back", seconds.back}}},
       {"code", to_json(model.compilation.origin)}, {"kernels", kernels.size()}, {"launches", entry.launches.size()}, {"flops", description.flops},

@@ -21,13 +21,13 @@ int run(const DevicesCommand&, Environment& environment) {
         {"cpu",
          {{"available", true}, {"name", target.cpu}, {"threads", threads}, {"f32_lanes", target.vector_lanes},
           {"fma", target.fma}, {"l1_bytes", target.l1_bytes}, {"l2_bytes", target.l2_bytes}, {"features", target.features},
-          {"levels", levels}, {"precisions", {"f32"}}}},
+          {"levels", levels}, {"precisions", {"f32", "bf16", "f16"}}}},
         {"cuda", {{"available", false}, {"reason", no_gpu}}}};
     environment.output.result(json.dump(2) + "\n");
     return kExitOk;
   }
   environment.output.result(fmt::format(
-      "cpu   {}, {} threads, {} f32 lanes{}, L1 {}, L2 {}; precision f32\n"
+      "cpu   {}, {} threads, {} f32 lanes{}, L1 {}, L2 {}; precisions f32, bf16, f16\n"
       "      runs code for {} (--cpu)\n"
       "      {}\n"
       "cuda  not available: {}\n",

@@ -36,7 +36,7 @@ struct NetworkOptions {
 
 struct DeviceOptions {
   std::string device = "cpu";
-  std::string precision = "f32";
+  std::string precision;  // empty: as the recipe says, f32 without one
   std::string cpu = "host";
   int threads = 0;
   int64_t budget = 0;  // bytes of planned memory; 0: no limit

@@ -109,8 +109,8 @@ bool glob_matches(const std::string& glob, const std::string& path) {
   Match m;
   if (match(*parts, 0, path, 0, m)) return true;
   // `**` also stands for no segments at all: `fc.**` covers `fc`, `**.bias` covers `bias`.
-  if (glob.starts_with("**.")) return glob_matches(glob.substr(3), path);
-  return false;
+  if (glob.ends_with(".**") && glob_matches(glob.substr(0, glob.size() - 3), path)) return true;
+  return glob.starts_with("**.") && glob_matches(glob.substr(3), path);
 }
 
 std::string names_rule_error(const NamesMap::Rule& rule) {

@@ -7,7 +7,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
+#include "compiler/ir/op_def.h"
+#include "compiler/sema/config_reader.h"
 #include "compiler/sema/names_map.h"
 #include "compiler/sema/recipe_values.h"
 #include "stdlib/stdlib_sources.h"
@@ -24,6 +27,12 @@ struct Setting {
   const Entry* entry;
 };
 using Settings = std::map<std::string, Setting>;
+
+// The word of an item of `precision`: `bf16`, `f32("fc.**")`.
+const NameRef* precision_name(const Expression& item) {
+  const Call* call = item.as<Call>();
+  return call ? call->callee->as<NameRef>() : item.as<NameRef>();
+}
 
 class RecipeBuilder {
  public:
@@ -43,6 +52,7 @@ class RecipeBuilder {
 
  private:
   void use(const Module& module, const Use& use, Settings& settings, std::vector<const RecipeDecl*>& open);
+  PrecisionSpec precision(ConfigReader& reader, const Expression& value);
 
   Project& project_;
   DiagnosticSink& sink_;
@@ -147,14 +157,38 @@ void RecipeBuilder::apply_key(const std::string& key, const Setting& setting, Re
   else if (key == "batch") recipe.batch = reader.integer(value, "`batch`", 1, 1 << 20);
   else if (key == "epochs") recipe.epochs = reader.integer(value, "`epochs`", 1, kMax);
   else if (key == "seed") recipe.seed = static_cast<uint64_t>(reader.integer(value, "`seed`", 0, INT64_MAX));
-  else if (key == "precision") {
-    const std::string precision = reader.word(value, "`precision`", {"f32", "f16", "bf16", "tf32"});
-    if (precision != "f32") {
-      Diagnostic d = reader.error("E0506", value.span, "precision " + precision + " is not supported yet");
-      d.fixes.push_back({"f32", "", {{value.span, "f32"}}});
+  else if (key == "precision") recipe.precision = precision(reader, value);
+}
+
+// `bf16`, or `[bf16, f32("fc.**")]`: the network's, then that of layers by patterns of their paths.
+PrecisionSpec RecipeBuilder::precision(ConfigReader& reader, const Expression& value) {
+  const std::vector<ConstructorDef> known = {{"f32", {"layers"}}, {"bf16", {"layers"}}};
+  PrecisionSpec spec;
+  bool has_main = false;
+  for (const Expression* item : reader.items(value)) {
+    if (const NameRef* ref = precision_name(*item); ref && ref->name == "f16") {
+      Diagnostic d = reader.error("E0506", item->span, "training in f16 is not supported yet", "gradients need a loss scale");
+      d.fixes.push_back({"bf16", "", {}});
       reader.fail(std::move(d));
     }
+    const Constructor c = reader.constructor(*item, known, "a precision", {"tf32"});
+    const DType type = *dtype_from_name(c.name);
+    if (reader.has(c, "layers")) {
+      for (const std::string& pattern : reader.texts(*c.fields.at("layers"), "`layers` of `" + c.name + "`"))
+        spec.layers.push_back({pattern, type});
+    } else if (has_main) {
+      reader.fail(reader.error("E0505", item->span, "the precision of the network is one"));
+    } else {
+      has_main = true;
+      spec.type = type;
+    }
   }
+  if (!has_main) {
+    Diagnostic d = reader.error("E0503", value.span, "the precision of the other layers has to be said");
+    d.fixes.push_back({"[bf16, f32(\"fc.**\")]", "", {}});
+    reader.fail(std::move(d));
+  }
+  return spec;
 }
 
 // The stdlib module that declares a network of that name; empty if none does.
@@ -251,6 +285,36 @@ Span setting_span(Project& project, const Module& module, const TrainDecl& train
   const Expression& value = found->second.entry->value;
   const ListExpr* list = value.as<ListExpr>();
   return !list ? value.span : index < list->items.size() ? list->items[index].span : train.network.span;
+}
+
+void check_layer_patterns(Project& project, const Module& module, const TrainDecl& train, const Graph& graph,
+                          DiagnosticSink& sink) {
+  RecipeBuilder builder(project, sink);
+  Settings settings;
+  std::vector<const RecipeDecl*> open;
+  builder.collect(module, train.body, settings, open);
+  const auto setting = settings.find("precision");
+  if (setting == settings.end()) return;
+  std::set<std::string> paths;
+  for (const Node& node : graph.nodes)
+    if (!node.op->leaf) paths.insert(node.origin.path);
+  ConfigReader reader(project, *setting->second.module, builder.elaborator());
+  for (const Expression* item : reader.items(setting->second.entry->value)) {
+    const Call* call = item->as<Call>();
+    if (!call) continue;
+    for (const Arg& arg : call->args)
+      for (const Expression* pattern : reader.items(*arg.value)) {
+        const std::string glob = reader.text(*pattern, "a pattern");
+        const bool matches = std::any_of(paths.begin(), paths.end(), [&](const auto& p) { return glob_matches(glob, p); });
+        if (matches) continue;
+        Diagnostic d = builder.error("E0515", pattern->span, "no layer matches `" + glob + "`");
+        if (const std::optional<std::string> close = nearest(glob, {paths.begin(), paths.end()}))
+          d.fixes.push_back({"\"" + *close + "\"", "", {{pattern->span, "\"" + *close + "\""}}});
+        else
+          d.notes.push_back("`netc explain` lists the layers");
+        builder.report(std::move(d));
+      }
+  }
 }
 
 void check_configurations(Project& project, const Module& module, DiagnosticSink& sink) {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "compiler/base/recipe.h"
+#include "compiler/ir/graph.h"
 #include "compiler/sema/names_map.h"
 #include "compiler/sema/project.h"
 
@@ -27,6 +28,11 @@ std::optional<NamesMap> build_names_map(Project& project, const Module& module, 
 
 // Where entry `index` of the value of a recipe's key is written; the network's place in the `train` if there is none.
 Span setting_span(Project& project, const Module& module, const TrainDecl& train, const std::string& key, size_t index);
+
+// Reports E0515 for each pattern of `precision` that matches no layer. `graph`: of the network, for training.
+// REQUIRES: build_recipe gave a recipe.
+void check_layer_patterns(Project& project, const Module& module, const TrainDecl& train, const Graph& graph,
+                          DiagnosticSink& sink);
 
 // Checks what no `train` of the module reaches: its data sets, recipes, name maps and ensembles.
 void check_configurations(Project& project, const Module& module, DiagnosticSink& sink);

@@ -99,6 +99,8 @@ std::optional<ElaboratedNetwork> elaborate_named(Project& project, const Named& 
     request.reference_span = named.train->network.span;
   }
   std::optional<ElaboratedNetwork> net = elaborator.run(request);
+  if (net && named.train && recipe && config.purpose == Purpose::train)
+    check_layer_patterns(project, *named.module, *named.train, net->graph, sink);
   return sink.has_errors() ? std::nullopt : std::move(net);
 }
 

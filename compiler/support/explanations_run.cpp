@@ -38,8 +38,9 @@ std::span<const Explanation> run_explanations() {
        "This build runs on `cpu`. `netc devices` lists what there is, and why others are not.\n",
        "netc train mnist.net --device cuda\n", "netc train mnist.net --device cpu\n"},
       {"E0923", "this precision is not available",
-       "This build computes in `f32`. Inputs may be u8; reduced precisions are refused, never ignored.\n",
-       "netc bench mnist.net --precision fp8\n", "netc bench mnist.net --precision f32\n"},
+       "There are `f32`, `bf16` and, for inference, `f16`; others are refused, never ignored. Training in f16\n"
+       "needs a loss scale, since small gradients leave its range; bf16 has the range of f32 and needs none.\n",
+       "netc bench mnist.net --precision fp8\n", "netc bench mnist.net --precision bf16\n"},
       {"E0924", "no such operator", "`netc ops` lists the primitive operators. Layers such as `conv` are blocks of the prelude.\n",
        "netc ops conv2d\n", "netc ops convolution\n"},
       {"E0925", "the plan needs too much memory",

@@ -221,6 +221,13 @@ std::string normalize_text(const DatasetSpec& dataset) {
   return CallText("channels").add("mean", list_text(mean)).add("std", list_text(std)).text();
 }
 
+std::string precision_text(const PrecisionSpec& p) {
+  std::vector<std::string> items{std::string(name_of(p.type))};
+  for (const PrecisionSpec::Layers& layers : p.layers)
+    items.push_back(CallText(std::string(name_of(layers.type))).place("\"" + layers.pattern + "\"").text());
+  return items.size() == 1 ? items[0] : list_text(items);
+}
+
 bool depends_on_the_end(const ScheduleSpec& schedule) {
   using Kind = ScheduleSpec::Kind;
   return schedule.kind == Kind::cosine || schedule.kind == Kind::one_cycle || schedule.kind == Kind::polynomial;
@@ -234,6 +241,7 @@ RecipeText recipe_text(const Recipe& recipe) {
                      {"optimizer", optimizer_text(recipe.optimizer)},
                      {"schedule", schedule_text(recipe.schedule)},
                      {"augment", texts(recipe.augment, augment_text)},
+                     {"precision", precision_text(recipe.precision)},
                      {"preprocess", texts(training_preprocess(recipe), preprocess_text)},
                      {"normalize", normalize_text(recipe.dataset)}};
   const OptimizerSpec& o = recipe.optimizer;

@@ -34,6 +34,26 @@ class Train(Case):
         for threads in (2, 3, 5, 8):
             self.assertEqual(self.last("t1"), self.last(f"t{threads}"), f"{threads} threads")
 
+    def test_bf16_learns_and_keeps_f32_masters(self):
+        self.tiny(epochs=8, train=512)
+        self.train("f32")
+        self.train("a", "--precision", "bf16")
+        self.train("b", "--precision", "bf16", "--threads", 3)
+        self.assertEqual(self.last("a"), self.last("b"))
+        self.assertNotEqual(self.last("a"), self.last("f32"))
+        self.train("parts", "--precision", "bf16", "--stop-after", 5)
+        refused = self.train("parts", "--resume", code=3)
+        self.assertIn("E0606", refused.stderr)
+        self.train("parts", "--precision", "bf16", "--resume")
+        self.assertEqual(self.last("a"), self.last("parts"))
+        for precision in ("f32", "bf16", "f16"):
+            metrics = self.json("eval", "tiny.net", "--weights", "a/last.safetensors", "--precision", precision)
+            self.assertGreater(metrics["top1"], 0.9, precision)
+        f32, bf16 = (read_safetensors(self.folder / out / "last.safetensors")[0] for out in ("f32", "a"))
+        for header in (f32, bf16):
+            del header["__metadata__"]
+        self.assertEqual(f32, bf16)  # names, types, shapes: masters and moments in f32
+
     def test_another_seed_is_another_training(self):
         self.tiny()
         self.train("a")

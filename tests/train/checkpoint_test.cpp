@@ -133,6 +133,7 @@ TEST(Checkpoint, RecipesTextFollowsWhatChangesBits) {
                               {"network", "resnet20()"},
                               {"normalize", "none"},
                               {"optimizer", "sgd()"},
+                              {"precision", "f32"},
                               {"preprocess", "[]"},
                               {"schedule", "constant(lr = 0.1)"}}));
   Recipe changed = base;
@@ -154,8 +155,12 @@ TEST(Checkpoint, RecipesTextFollowsWhatChangesBits) {
                         {"network", "resnet20()"},
                         {"normalize", "channels(mean = [0.30000000000000004], std = [1])"},
                         {"optimizer", "adamw(beta1 = 0.9, beta2 = 0.98, eps = 1e-06, weight_decay = 0.05)"},
+                        {"precision", "f32"},
                         {"preprocess", "[resize(256), center_crop(224x224)]"},
                         {"schedule", "[warmup(2.5epochs), cosine(peak = 0.1)]"}}));
+  changed = base;
+  changed.precision = {DType::bf16, {{"fc.**", DType::f32}}};
+  EXPECT_EQ(recipe_text(changed).at("precision"), "[bf16, f32(\"fc.**\")]");
 }
 
 }  // namespace
