@@ -416,6 +416,22 @@ void set_output_block(DirectPlan& plan, const Shape& extents) {
   }
 }
 
+// Who plays which part, with all of the body in one task.
+std::optional<DirectPlan> plan_one_task(const KernelBody& body, const Target& target) {
+  for (bool swap : {false, true}) {
+    const std::optional<GemmForm> form = gemm_form(body, swap);
+    if (!form) continue;
+    DirectPlan plan;
+    static_cast<GemmForm&>(plan) = *form;
+    plan.vector_lanes = target.vector_lanes;
+    if (!Parts(body, target, plan).assign()) continue;
+    whole_blocks(plan);
+    set_output_block(plan, body.nest.extents);
+    return plan;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 bool DirectPlan::is_outer(size_t v) const {
@@ -511,17 +527,9 @@ std::vector<SumLoop> sum_loops(const DirectPlan& plan, const GemmPhase& phase) {
 }
 
 std::optional<DirectPlan> plan_direct(const KernelBody& body, const Target& target, const std::optional<DirectTile>& tile) {
-  DirectPlan plan;
-  for (bool swap : {false, true}) {
-    const std::optional<GemmForm> form = gemm_form(body, swap);
-    plan = {};
-    if (form) static_cast<GemmForm&>(plan) = *form;
-    plan.vector_lanes = target.vector_lanes;
-    if (form && Parts(body, target, plan).assign()) break;
-    if (swap) return std::nullopt;
-  }
-  whole_blocks(plan);
-  set_output_block(plan, body.nest.extents);
+  std::optional<DirectPlan> parts = plan_one_task(body, target);
+  if (!parts) return std::nullopt;
+  DirectPlan& plan = *parts;
   plan.tile = tile ? *tile : choose_tile(plan, target);
   choose_blocks(plan);
   set_output_block(plan, body.nest.extents);
@@ -537,6 +545,16 @@ std::optional<DirectPlan> plan_direct(const KernelBody& body, const Target& targ
   block_sum(plan);
   order_loops(plan);
   if (!body.partials.empty()) plan.partial_floats = static_cast<int64_t>(body.partials.size()) * plan.group_count() * kLaneBlock;
+  return parts;
+}
+
+std::optional<DirectPlan> plan_direct_task(const KernelBody& body, const Target& target) {
+  NETC_CHECK(body.partials.empty(), "partial sums belong to a kernel's own tasks");
+  std::optional<DirectPlan> plan = plan_one_task(body, target);
+  if (!plan) return std::nullopt;
+  plan->tile = choose_tile(*plan, target);
+  block_sum(*plan);
+  order_loops(*plan);
   return plan;
 }
 

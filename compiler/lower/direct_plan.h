@@ -69,6 +69,10 @@ struct DirectPlan : GemmForm {
 std::optional<DirectPlan> plan_direct(const KernelBody& body, const Target& target,
                                       const std::optional<DirectTile>& tile = std::nullopt);
 
+// The whole body as one task with the sum in one piece and groups outermost, so that the lane operand is read from afar
+// once: a product within another kernel's task.
+std::optional<DirectPlan> plan_direct_task(const KernelBody& body, const Target& target);
+
 // `count` in pieces of at most `most`, as even as possible: 14 by 12 is 7 + 7, 56 by 6 is six sixes and four fives.
 struct Pieces {
   int64_t count, width, first;  // pieces, values of each, where they begin

@@ -6,8 +6,7 @@
 //   relu over [64, 16, 28, 28], budget 32768 elements: block [2, 16, 28, 28], 32 tasks.
 #include <algorithm>
 
-#include "compiler/lower/direct_plan.h"
-#include "compiler/lower/gemm_plan.h"
+#include "compiler/lower/contraction_plan.h"
 #include "compiler/lower/kernel.h"
 
 namespace netc {
@@ -44,10 +43,8 @@ TaskGrid TaskGrid::of(const Shape& extents, Shape block) {
 
 TaskGrid task_grid(const KernelBody& body, const Target& target) {
   const Shape extents = body.nest.parallel_extents();
-  if (body.contraction)
-    if (std::optional<DirectPlan> plan = plan_direct(body, target)) return TaskGrid::of(extents, plan->output_block);
-  if (body.contraction)
-    if (std::optional<GemmPlan> plan = plan_gemm(body, target)) return TaskGrid::of(extents, plan->output_block);
+  const ContractionPlan plan = plan_contraction(body, target);
+  if (const Shape* block = output_block(plan)) return TaskGrid::of(extents, *block);
 
   int64_t per_element = body.nest.reduction_count();
   if (body.contraction) per_element = std::max<int64_t>(1, body.contraction->contraction.multiply_adds() /

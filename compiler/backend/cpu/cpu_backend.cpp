@@ -20,7 +20,7 @@
 
 #include "compiler/backend/cpu/kernel_emitter.h"
 #include "compiler/base/error.h"
-#include "compiler/lower/gemm_plan.h"
+#include "compiler/lower/contraction_plan.h"
 
 namespace netc {
 
@@ -177,11 +177,6 @@ std::vector<std::vector<std::byte>> compile_kernels(const std::vector<NamedKerne
 
 std::string code_generator_id() { return std::string(kCodeGeneratorHash) + " LLVM " LLVM_VERSION_STRING; }
 
-int64_t scratch_bytes(const KernelBody& body, const Target& target) {
-  if (!body.contraction) return 0;
-  if (const std::optional<DirectPlan> plan = plan_direct(body, target)) return plan->scratch_bytes();
-  const std::optional<GemmPlan> plan = plan_gemm(body, target);
-  return plan ? plan->scratch_bytes() : 0;
-}
+int64_t scratch_bytes(const KernelBody& body, const Target& target) { return scratch_bytes(plan_contraction(body, target)); }
 
 }  // namespace netc

@@ -5,8 +5,10 @@
 #include "compiler/backend/cpu/direct_emitter.h"
 #include "compiler/backend/cpu/gemm_emitter.h"
 #include "compiler/backend/cpu/halo_emitter.h"
+#include "compiler/backend/cpu/winograd_emitter.h"
 #include "compiler/base/error.h"
 #include "compiler/lower/contraction_nest.h"
+#include "compiler/lower/contraction_plan.h"
 
 namespace netc {
 
@@ -76,19 +78,20 @@ void emit_kernel(llvm::Module& module, const std::string& symbol, const KernelBo
   const char* const names[] = {"state", "arena", "args", "first", "last"};
   for (unsigned i = 0; i < 5; ++i) function->getArg(i)->setName(names[i]);
 
-  const std::optional<DirectPlan> direct = body.contraction ? plan_direct(body, target, tile) : std::nullopt;
-  const TaskGrid grid = direct ? TaskGrid::of(body.nest.extents, direct->output_block) : task_grid(body, target);
-  const std::optional<GemmPlan> gemm = body.contraction && !direct ? plan_gemm(body, target) : std::nullopt;
-  const KernelBody nest = body.contraction && !direct && !gemm ? contraction_as_nest(body) : body;
+  const ContractionPlan plan = plan_contraction(body, target, tile);
+  const TaskGrid grid = output_block(plan) ? TaskGrid::of(body.nest.extents, *output_block(plan)) : task_grid(body, target);
+  const bool as_nest = std::holds_alternative<std::monostate>(plan);
+  const KernelBody nest = body.contraction && as_nest ? contraction_as_nest(body) : body;
   b.SetInsertPoint(llvm::BasicBlock::Create(context, "entry", function));
   b.open_scope();
   const KernelPointers pointers = load_pointers(b, function, body);
   Value* scratch = b.CreateLoad(pointer, b.CreateConstGEP1_64(b.getInt8Ty(), function->getArg(2), offsetof(KernelArgs, scratch)));
   b.loop(function->getArg(3), function->getArg(4), 1, {}, false, [&](Value* task, const Carried&) {
     const TaskBlock block = decode_task(b, nest, grid, task);
-    if (direct) emit_direct(b, body, *direct, block, pointers, scratch);
-    else if (gemm) emit_contraction(b, body, *gemm, grid, block, pointers, scratch, target);
-    else emit_nest(b, nest, grid, block, pointers, target);
+    if (auto* winograd = std::get_if<WinogradPlan>(&plan)) emit_winograd(b, body, *winograd, block, pointers, scratch);
+    if (auto* direct = std::get_if<DirectPlan>(&plan)) emit_direct(b, body, *direct, block, pointers, scratch);
+    if (auto* gemm = std::get_if<GemmPlan>(&plan)) emit_contraction(b, body, *gemm, grid, block, pointers, scratch, target);
+    if (as_nest) emit_nest(b, nest, grid, block, pointers, target);
     emit_halos(b, body, grid, block, pointers);
     return Carried{};
   });

@@ -1,0 +1,118 @@
+// Winograd convolutions: against the reference in double precision, with odd sizes, epilogues, halos; and that no result
+// depends on the split into calls.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "compiler/lower/winograd_plan.h"
+#include "tests/cpu/blocked_convolution.h"
+#include "tests/cpu/kernel_harness.h"
+#include "tests/tolerance.h"
+
+namespace netc {
+namespace {
+
+const BlockedConvolution kCases[] = {
+    {1, 16, 7, 7, 16, 3, 3, 1, 1},   {3, 32, 7, 7, 48, 3, 3, 1, 1},   {1, 64, 14, 14, 32, 3, 3, 1, 1}, {3, 16, 14, 14, 64, 3, 3, 1, 1},
+    {1, 32, 13, 17, 32, 3, 3, 1, 1}, {3, 16, 17, 13, 16, 3, 3, 1, 1}, {1, 16, 56, 56, 16, 3, 3, 1, 1}, {1, 48, 3, 3, 16, 3, 3, 1, 1},
+    {2, 16, 9, 11, 32, 3, 3, 1, 0},  {1, 16, 8, 150, 16, 3, 3, 1, 1}, {1, 16, 5, 6, 32, 3, 3, 1, 2},   {5, 16, 1, 2, 16, 3, 3, 1, 1},
+};
+
+// The body that reads transformed weights instead of operand 1.
+KernelBody with_winograd(KernelBody body, const Winograd& winograd) {
+  KernelOperand& u = body.operands[1];
+  u.name = "u";
+  u.shape = transformed_shape(u.shape, winograd);
+  u.strides = row_major_strides(u.shape);
+  body.contraction->winograd = winograd;
+  return body;
+}
+
+// w in the transformed shape, by the kernel that prepares it.
+HostTensor transform(const HostTensor& w, const Winograd& winograd, const Target& target) {
+  const KernelBody body = winograd_weights(w.shape, winograd);
+  std::vector<const HostTensor*> operands(body.operands.size(), nullptr);
+  operands[0] = &w;
+  HostTensor u{transformed_shape(w.shape, winograd), {}};
+  for (const HostTensor& position : CompiledKernel(body, target).run(operands))
+    u.data.insert(u.data.end(), position.data.begin(), position.data.end());
+  return u;
+}
+
+void check(const BlockedConvolution& v, const Winograd& winograd, const KernelBody& direct, const Target& target) {
+  SCOPED_TRACE(name_of(v) + ", tile " + std::to_string(winograd.tile));
+  std::mt19937 random(7);
+  std::vector<HostTensor> tensors;
+  for (size_t i = 0; i < direct.operands.size(); ++i)
+    tensors.push_back(direct.operands[i].written ? HostTensor{} : blocked_tensor(v, direct, static_cast<int>(i), random));
+  std::vector<const HostTensor*> operands;
+  for (size_t i = 0; i < direct.operands.size(); ++i) operands.push_back(direct.operands[i].written ? nullptr : &tensors[i]);
+  const HostTensor expected = reference(direct, operands)[2];
+  const HostTensor u = transform(tensors[1], winograd, target);
+  operands[1] = &u;
+  const CompiledKernel kernel(with_winograd(direct, winograd), target);
+  const HostTensor got = kernel.run(operands)[2], again = kernel.run(operands, {}, Split::reversed_singles)[2];
+  EXPECT_EQ(got.data, again.data) << "depends on the split";
+  double largest = 0, error = 0;
+  for (size_t i = 0; i < expected.data.size(); ++i) {
+    largest = std::max(largest, std::abs(expected.data[i]));
+    ASSERT_TRUE(std::isfinite(got.data[i])) << i;
+    error = std::max(error, std::abs(expected.data[i] - got.data[i]));
+  }
+  EXPECT_LE(error, winograd_tolerance(winograd.tile, v.c) * largest);
+}
+
+class WinogradKernel : public testing::TestWithParam<const char*> {};
+
+TEST_P(WinogradKernel, IsTheConvolution) {
+  for (const BlockedConvolution& v : kCases)
+    for (int64_t tile : {2, 4}) check(v, {tile}, blocked_body(v, Direction::forward), target_named(GetParam()));
+}
+
+TEST_P(WinogradKernel, EpiloguesAndHalos) {
+  bool halo = false;
+  for (const BlockedConvolution& v : kCases)
+    for (int64_t tile : {2, 4}) {
+      halo = !halo;
+      KernelBody body = blocked_body(v, Direction::forward, halo);
+      add_epilogue(body, v.k);
+      check(v, {tile}, body, target_named(GetParam()));
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, WinogradKernel, testing::Values("native", "x86-64-v3", "x86-64"), [](const auto& instance) {
+  std::string name = instance.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+// The matrices by their definition: A^T ((G w) * (B^T x)) is the sum over the window, exactly up to f64.
+TEST(Winograd, MatricesFilter) {
+  for (int64_t tile : {2, 4}) {
+    const WinogradTransform& t = winograd_transform(tile);
+    for (size_t i = 0; i < t.output.size(); ++i)
+      for (size_t k = 0; k < 3; ++k)
+        for (size_t l = 0; l < t.input.size(); ++l) {  // the factor of w[k] x[l] in y[i]
+          double factor = 0;
+          for (size_t p = 0; p < t.input.size(); ++p) factor += t.output[i][p] * t.weights[p][k] * t.input[p][l];
+          EXPECT_NEAR(factor, l == i + k ? 1 : 0, 1e-14);
+        }
+  }
+}
+
+TEST(Winograd, TakesLargeImagesAndLeavesOtherContractions) {
+  const Target target = target_named("x86-64-v3");
+  const auto chosen = [&](const BlockedConvolution& v) {
+    return choose_winograd(blocked_body(v, Direction::forward).contraction->contraction, target);
+  };
+  EXPECT_EQ(chosen({1, 64, 56, 56, 64, 3, 3, 1, 1}), Winograd{4});
+  EXPECT_EQ(chosen({8, 128, 28, 28, 128, 3, 3, 1, 1}), Winograd{4});
+  EXPECT_EQ(chosen({1, 64, 56, 56, 64, 3, 3, 2, 1}), std::nullopt);
+  EXPECT_EQ(chosen({1, 64, 56, 56, 64, 3, 3, 1, 2, 2}), std::nullopt);
+  EXPECT_EQ(chosen({1, 64, 56, 56, 64, 1, 1, 1, 0}), std::nullopt);
+  EXPECT_EQ(chosen({1, 64, 56, 56, 64, 5, 5, 1, 2}), std::nullopt);
+  EXPECT_EQ(chosen({1, 64, 56, 56, 64, 3, 3, 1, 1, 1, 4}), std::nullopt);
+}
+
+}  // namespace
+}  // namespace netc
