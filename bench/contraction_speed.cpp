@@ -2,8 +2,9 @@
 // measured in the same run.
 //
 //   contraction_speed [--batch 8] [--threads 1] [--only TEXT] [--direction forward|data|weight] [--seconds 0.1]
-//                     [--bf16] [--cold] [--tune] [--plans] [--asm]
-// `--bf16`: operands of 16 bits; shares are still of the f32 peak. `--cold` gives every run operands that left the caches, as in a training step. `--tune` compiles the neighbours of the plan's tile too and prints the best. Times are the best of many runs.
+//                     [--bf16] [--cold] [--winograd] [--tune] [--plans] [--asm]
+// `--bf16`: operands of 16 bits; shares are still of the f32 peak. `--cold` gives every run operands that left the caches, as in a training step. `--winograd`: the 3x3 layers
+// of ResNets also by F(2,3) and F(4,3), beside the direct contraction. `--tune` compiles the neighbours of the plan's tile too and prints the best. Times are the best of many runs.
 #include <immintrin.h>
 
 #include <bit>
@@ -17,7 +18,7 @@
 #include <string>
 
 #include "compiler/backend/cpu/cpu_backend.h"
-#include "compiler/lower/direct_plan.h"
+#include "compiler/lower/contraction_plan.h"
 #include "runtime/cpu/load.h"
 #include "runtime/thread_pool.h"
 #include "tests/cpu/blocked_convolution.h"
@@ -77,7 +78,8 @@ constexpr int64_t kColdBytes = 96 << 20;  // what a cold run's operands were las
 // One compiled kernel with memory of its own.
 class Kernel {
  public:
-  Kernel(const KernelBody& body, const Target& target, const std::optional<DirectTile>& tile, bool cold) : plan_(*plan_direct(body, target, tile)) {
+  Kernel(const KernelBody& body, const Target& target, const std::optional<DirectTile>& tile, bool cold)
+      : plan_(plan_contraction(body, target, tile)) {
     Program program;
     const NamedKernel named{"kernel", &body, tile};
     const double start = now();
@@ -88,7 +90,7 @@ class Kernel {
     for (const KernelOperand& o : body.operands) info.operand_spaces.push_back(o.space);
     program.kernels.push_back(info);
     executable_ = load_on_cpu(std::move(program));
-    tasks = TaskGrid::of(body.nest.extents, plan_.output_block).tasks();
+    tasks = TaskGrid::of(body.nest.extents, *output_block(plan_)).tasks();
     int64_t size = 4096;
     for (const KernelOperand& o : body.operands) {
       offsets_.push_back(size);
@@ -102,7 +104,7 @@ class Kernel {
     auto* values = reinterpret_cast<float*>(arena_.get());
     // As f32 and as pairs of bf16 small normal numbers.
     for (int64_t i = 0; i < copies_ * arena_bytes_ / 4; ++i) values[i] = std::bit_cast<float>(0x3c003c00u + static_cast<uint32_t>(i % 7) * 0x40004u);
-    scratch_bytes_ = ceil_div(plan_.scratch_bytes() + 64, 4096) * 4096;
+    scratch_bytes_ = ceil_div(netc::scratch_bytes(plan_) + 64, 4096) * 4096;
   }
 
   void run(ThreadPool& pool) {
@@ -116,7 +118,8 @@ class Kernel {
     });
   }
 
-  const DirectPlan& plan() const { return plan_; }
+  const DirectPlan& plan() const { return std::get<DirectPlan>(plan_); }
+  const WinogradPlan& winograd() const { return std::get<WinogradPlan>(plan_); }
   int64_t tasks = 0;
   size_t code_bytes = 0;
   double compile_seconds = 0;
@@ -125,7 +128,7 @@ class Kernel {
   struct Free {
     void operator()(std::byte* p) const { std::free(p); }
   };
-  DirectPlan plan_;
+  ContractionPlan plan_;
   std::unique_ptr<Executable> executable_;
   std::vector<int64_t> offsets_;
   std::unique_ptr<std::byte, Free> arena_, scratch_;
@@ -183,7 +186,7 @@ struct Options {
   std::string only, direction;
   double seconds = 0.1;
   DType dtype = DType::f32;
-  bool cold = false, tune = false, plans = false, assembly = false;
+  bool cold = false, winograd = false, tune = false, plans = false, assembly = false;
 };
 
 std::string text_of(const DirectTile& tile) {
@@ -259,6 +262,33 @@ void measure(const Options& options) {
   }
 }
 
+// The 3x3 layers with stride 1 of ResNet-18, directly and by Winograd, by turns.
+void compare_winograd(const Options& options) {
+  const Target target = host_target();
+  ThreadPool pool(options.threads);
+  std::printf("%d threads; columns: microseconds directly; by tile 2 and 4: microseconds, gain, tasks; what would be chosen\n", options.threads);
+  for (const Layer& layer : resnet50(options.batch)) {
+    const BlockedConvolution& v = layer.convolution;
+    const std::string name = name_of(v);
+    if (v.window_h != 3 || v.stride != 1 || name.find(options.only) == std::string::npos) continue;
+    KernelBody body = blocked_body(v, Direction::forward, true);
+    add_epilogue(body, v.k, true);
+    Kernel direct(body, target, std::nullopt, options.cold);
+    Kernel two(with_winograd(body, {2}), target, std::nullopt, options.cold), four(with_winograd(body, {4}), target, std::nullopt, options.cold);
+    double best[3] = {1e9, 1e9, 1e9};
+    Kernel* const kernels[3] = {&direct, &two, &four};
+    for (int turn = 0; turn < 5; ++turn)
+      for (int i = 0; i < 3; ++i) best[i] = std::min(best[i], best_seconds(options.seconds / 5, [&] { kernels[i]->run(pool); }));
+    std::printf("  %-36s %8.0f", name.c_str(), best[0] * 1e6);
+    for (int i = 1; i < 3; ++i)
+      std::printf("   %8.0f %5.2f %4ld", best[i] * 1e6, best[0] / best[i], static_cast<long>(kernels[i]->tasks));
+    const std::optional<Winograd> choice = choose_winograd(body.contraction->contraction, target);
+    std::printf("   %s\n", choice ? std::to_string(choice->tile).c_str() : "direct");
+    if (options.plans) std::printf("%s%s", to_string(two.winograd()).c_str(), to_string(four.winograd()).c_str());
+    if (options.assembly) std::printf("%s", emit_asm_text(with_winograd(body, {4}), "kernel", target).c_str());
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -276,10 +306,12 @@ int main(int count, char** arguments) {
     else if (flag == "--seconds") options.seconds = std::atof(next());
     else if (flag == "--bf16") options.dtype = DType::bf16;
     else if (flag == "--cold") options.cold = true;
+    else if (flag == "--winograd") options.winograd = true;
     else if (flag == "--tune") options.tune = true;
     else if (flag == "--plans") options.plans = true;
     else if (flag == "--asm") options.assembly = true;
     else return std::fprintf(stderr, "unknown flag %s\n", flag.c_str()), 2;
   }
-  measure(options);
+  if (options.winograd) compare_winograd(options);
+  else measure(options);
 }

@@ -146,6 +146,15 @@ void add_channel_sums(KernelBody& body, int64_t rows) {
   }
 }
 
+KernelBody with_winograd(KernelBody body, const Winograd& winograd) {
+  KernelOperand& u = body.operands[1];
+  u.name = "u";
+  u.shape = transformed_shape(u.shape, winograd);
+  u.strides = row_major_strides(u.shape);
+  body.contraction->winograd = winograd;
+  return body;
+}
+
 HostTensor blocked_tensor(const BlockedConvolution& v, const KernelBody& body, int operand, std::mt19937& random) {
   const KernelOperand& o = body.operands[static_cast<size_t>(operand)];
   HostTensor tensor{o.shape, {}};

@@ -18,16 +18,6 @@ const BlockedConvolution kCases[] = {
     {2, 16, 9, 11, 32, 3, 3, 1, 0},  {1, 16, 8, 150, 16, 3, 3, 1, 1}, {1, 16, 5, 6, 32, 3, 3, 1, 2},   {5, 16, 1, 2, 16, 3, 3, 1, 1},
 };
 
-// The body that reads transformed weights instead of operand 1.
-KernelBody with_winograd(KernelBody body, const Winograd& winograd) {
-  KernelOperand& u = body.operands[1];
-  u.name = "u";
-  u.shape = transformed_shape(u.shape, winograd);
-  u.strides = row_major_strides(u.shape);
-  body.contraction->winograd = winograd;
-  return body;
-}
-
 // w in the transformed shape, by the kernel that prepares it.
 HostTensor transform(const HostTensor& w, const Winograd& winograd, const Target& target) {
   const KernelBody body = winograd_weights(w.shape, winograd);
