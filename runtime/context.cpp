@@ -124,6 +124,7 @@ void Context::launch(const PreparedLaunch& l, const RuntimeScalars& scalars, Exe
     KernelArgs args{l.offsets, &scalars, scratch_.data() + worker * scratch_stride_};
     l.function(state_->data(), arena_.data(), &args, first, last);
   });
+  if (const std::string fault = executable_.take_fault(); !fault.empty()) throw RuntimeError("E0931", fault);
 }
 
 // Nothing after the first run of an entry.
