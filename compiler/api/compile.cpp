@@ -7,7 +7,9 @@
 #include <functional>
 
 #include "compiler/backend/cpu/cpu_backend.h"
+#include "compiler/backend/cuda/cuda_backend.h"
 #include "compiler/base/error.h"
+#include "compiler/lower/tasks.h"
 #include "compiler/passes/cast_precision.h"
 #include "compiler/passes/differentiate.h"
 #include "compiler/passes/fold_batch_norm.h"
@@ -49,6 +51,11 @@ const Graph& lower(Compilation& c, const Graph& graph) {
   return *c.lowered.back();
 }
 
+// Blocks of 16 channels are the CPU's: a GPU's kernels take dense tensors.
+LayoutOptions layouts_for(const Target& target, const CompileSettings& settings) {
+  return is_cuda(target) ? LayoutOptions{.blocked = false} : settings.layouts;
+}
+
 // `least`: the bytes of the smallest plan that there is.
 void check_budget(const Compilation& c, const CompileSettings& settings, int64_t least) {
   if (settings.budget == 0 || planned_bytes(c, settings.threads).total() <= settings.budget) return;
@@ -72,7 +79,7 @@ void fit_into_budget(Compilation& c, const CompileSettings& settings, const std:
   constexpr int kAttempts = 3;
   int64_t limit = arena - (whole - settings.budget), total = whole;
   for (int i = 0; i < kAttempts && total > settings.budget; ++i) {
-    Rematerialisation r = rematerialise(unlimited, c.target, {.arena_limit = std::max<int64_t>(limit, 0), .fuse = {.layouts = settings.layouts}});
+    Rematerialisation r = rematerialise(unlimited, c.target, {.arena_limit = std::max<int64_t>(limit, 0), .fuse = {.layouts = layouts_for(c.target, settings)}});
     if (!r.within_limit) check_budget(c, settings, whole - (arena - r.least_bytes));
     gradient = std::move(r.graph);
     c.recomputation.budgeted = std::move(r.limited);
@@ -101,8 +108,8 @@ Compilation plan_single(Project& project, ElaboratedNetwork network, const std::
   const Graph &main = *c.lowered[0], &prepare = *c.lowered[1];
   std::vector<EntrySpec> entries{{entry, {&main}}};
   if (prepares) entries.push_back({"prepare", {&prepare}});
-  c.plan = build_program(entries, lay_out_state({&main}, nullptr, settings.layouts), target, &project.sources(),
-                         {.layouts = settings.layouts});
+  const LayoutOptions layouts = layouts_for(target, settings);
+  c.plan = build_program(entries, lay_out_state({&main}, nullptr, layouts), target, &project.sources(), {.layouts = layouts});
   check_budget(c, settings, planned_bytes(c, settings.threads).total());
   watch.lap(c.seconds.middle);
   return c;
@@ -138,13 +145,18 @@ UpdateShape update_shape(const StateLayout& state, const std::vector<ParameterGr
 }  // namespace
 
 Target target_of(const CompileSettings& settings) {
-  if (settings.device != "cpu")
-    throw RuntimeError("E0922", fmt::format("device `{}` is not available: this build generates code for the CPU", settings.device),
-                       "--device cpu");
-  return target_named(settings.cpu);
+  const size_t colon = settings.device.find(':');
+  const std::string device = settings.device.substr(0, colon);
+  if (settings.device == "cpu") return target_named(settings.cpu);
+  if (device != "cuda" && device != "cuda-emulation")
+    throw RuntimeError("E0922", fmt::format("there is no device `{}`", settings.device), "--device cpu, cuda or cuda-emulation");
+  Target target = cuda_target(colon == std::string::npos ? "sm_80" : settings.device.substr(colon + 1));
+  if (device == "cuda-emulation") target.features = kEmulated;
+  return target;
 }
 
 void require_runnable(const Target& target) {
+  if (is_cuda(target)) return;  // the device says itself what it lacks
   const std::string missing = missing_features(target);
   if (!missing.empty())
     throw RuntimeError("E0903", fmt::format("this machine cannot run code for {}: it has no {}", target.cpu, missing),
@@ -208,14 +220,15 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   const Graph& eval = lower(c, with_precision(c.evaluation->graph, c.precision));
   const OptimizerSpec optimizer = recipe ? recipe->optimizer : default_optimizer();
   const std::vector<ParameterGroup> groups = recipe ? recipe->groups : std::vector<ParameterGroup>{};
-  const StateLayout state = lay_out_state({&grad, &eval}, &optimizer, settings.layouts, group_numbers(grad, groups));
+  const LayoutOptions layouts = layouts_for(c.target, settings);
+  const StateLayout state = lay_out_state({&grad, &eval}, &optimizer, layouts, group_numbers(grad, groups));
   const Graph& apply = lower(c, make_update(optimizer, update_shape(state, groups)));
-  Rematerialisation free = rematerialise(grad, c.target, {.fuse = {.layouts = settings.layouts}});
+  Rematerialisation free = rematerialise(grad, c.target, {.fuse = {.layouts = layouts}});
   *c.lowered.front() = std::move(free.graph);
   c.recomputation.free = std::move(free.free);
   const auto build = [&] {
     c.plan = build_program({{"eval", {&eval}}, {"grad", {&grad}}, {"apply", {&apply}}, {"step", {&grad, &apply}}}, state,
-                           c.target, &project.sources(), {.layouts = settings.layouts});
+                           c.target, &project.sources(), {.layouts = layouts});
   };
   build();
   fit_into_budget(c, settings, build);
@@ -225,6 +238,7 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
 
 int64_t workspace_bytes(const Compilation& c) {
   int64_t bytes = 0;
+  if (is_cuda(c.target)) return bytes;  // a GPU's blocks have shared memory
   for (const KernelBody& body : c.plan.kernels.bodies) bytes = std::max(bytes, scratch_bytes(body, c.target));
   return bytes;
 }

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "compiler/api/cuda_kernels.h"
 #include "compiler/ast/print.h"
 #include "compiler/backend/cpu/cpu_backend.h"
 #include "compiler/base/error.h"
+#include "compiler/lower/tasks.h"
 #include "compiler/passes/differentiate.h"
 
 namespace netc {
@@ -23,7 +25,15 @@ Recipe* find_train(Project& project, const NetworkRequest& request, std::optiona
   return recipe ? &*recipe : nullptr;
 }
 
+// The prelude and every kernel: a file that nvcc compiles.
+std::string cuda_text(const Compilation& c) {
+  std::string text = cuda_prelude();
+  for (const CudaKernel& kernel : cuda_kernels(c.plan)) text += "\n" + emit_cuda(kernel, c.target).text;
+  return text;
+}
+
 std::string kernels_text(const Compilation& c, const std::string& stage) {
+  if (stage == "cuda") return cuda_text(c);
   std::string text;
   for (size_t i = 0; i < c.plan.kernels.bodies.size(); ++i) {
     const KernelBody& body = c.plan.kernels.bodies[i];
@@ -49,13 +59,16 @@ std::string schedule_text(const Compilation& c, bool with_bodies) {
 }  // namespace
 
 const std::vector<std::string>& stage_names() {
-  static const std::vector<std::string> kNames = {"ast", "graph", "grad", "schedule", "kernels", "llvm", "asm"};
+  static const std::vector<std::string> kNames = {"ast", "graph", "grad", "schedule", "kernels", "llvm", "asm", "cuda"};
   return kNames;
 }
 
 std::string emit_stage(Project& project, const EmitRequest& request) {
-  // What is missing is refused at every stage.
-  target_of(request.settings);
+  const Target target = target_of(request.settings);  // what is missing is refused at every stage
+  const bool for_gpu = request.stage == "cuda", for_cpu = request.stage == "llvm" || request.stage == "asm";
+  if (is_cuda(target) ? for_cpu : for_gpu)
+    throw RuntimeError("E0922", fmt::format("the device `{}` has no stage `{}`", request.settings.device, request.stage),
+                       for_gpu ? "--device cuda" : "--device cpu");
   precision_of(request.settings, nullptr, request.train || request.stage == "grad");
   if (request.stage == "ast") return emit_ast(project, request.network.reference);
 

@@ -2,7 +2,11 @@
 #include <chrono>
 
 #include "compiler/api/compile.h"
+#include "compiler/api/cuda_kernels.h"
 #include "compiler/backend/cpu/cpu_backend.h"
+#include "compiler/backend/cuda/host_compiler.h"
+#include "compiler/base/error.h"
+#include "compiler/lower/tasks.h"
 #include "runtime/thread_pool.h"
 
 namespace netc {
@@ -19,6 +23,16 @@ void generate(Compilation& c, int threads) {
   Program& program = c.plan.program;
   program.target = identity(c.target);
   program.scratch_bytes = workspace_bytes(c);
+  const int compilers = threads > 0 ? threads : available_processors();
+  if (is_cuda(c.target)) {
+    if (c.target.features != kEmulated)
+      throw RuntimeError("E0922", "this build of netc writes CUDA kernels, but cannot run them on a GPU yet",
+                         "--device cuda-emulation runs them on the CPU");
+    program.objects = compile_emulation(cuda_kernels(c.plan), c.target, compilers);  // several kernels an object: not kept
+    c.origin.misses[0] = static_cast<int64_t>(set.bodies.size());
+    c.seconds.back = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return;
+  }
   program.objects.resize(set.bodies.size());
 
   ObjectCache cache(c.cache);
@@ -41,7 +55,7 @@ void generate(Compilation& c, int threads) {
     kernels.push_back({set.names[i], &set.bodies[i]});
     numbers.push_back(i);
   }
-  compile_kernels(kernels, c.target, threads > 0 ? threads : available_processors(),
+  compile_kernels(kernels, c.target, compilers,
                   [&](size_t kernel, std::vector<std::byte> object) {
                     cache.store(keys[kernel], object);
                     program.objects[numbers[kernel]] = std::move(object);

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <optional>
 
+#include "compiler/lower/tasks.h"
 #include "runtime/context.h"
 #include "runtime/cpu/load.h"
+#include "runtime/cuda_emulation/load.h"
 #include "runtime/data/find_files.h"
 #include "runtime/initialize.h"
 
@@ -29,7 +31,9 @@ Model load_model(Compilation compilation, int threads) {
   require_runnable(compilation.target);
   generate(compilation, threads);
   Model model{std::move(compilation), nullptr, nullptr};
-  model.executable = load_on_cpu(model.compilation.plan.program);
+  const Program& program = model.compilation.plan.program;
+  if (is_cuda(model.compilation.target)) model.executable = load_cuda_emulation(program);
+  else model.executable = load_on_cpu(program);
   model.state = std::make_shared<State>(model.executable->program());
   return model;
 }

@@ -1,6 +1,6 @@
-// What an emulated CUDA kernel and the emulator (runtime/cuda_emulation) say to each other. This file is compiled into
-// netc, and its text stands in front of the emulated kernels, which the system's compiler builds: so it includes
-// nothing.
+// What an emulated CUDA kernel and the emulator (runtime/cuda_emulation) say to each other. This file is
+// compiled into netc, and its text stands in front of the emulated kernels, which the system's compiler
+// builds: so it includes nothing.
 #pragma once
 
 namespace netc_emulation {
@@ -8,18 +8,18 @@ namespace netc_emulation {
 using Int = long;
 using Word = unsigned int;
 
-// A thread of the emulated block is a fibre; this is its state, at the lowest address of its stack, which is aligned to
-// its size. So the current thread is found from the stack pointer.
+// A thread of the emulated block is a fibre; this is its state, at the lowest address of its stack, which is
+// aligned to its size. So the current thread is found from the stack pointer.
 constexpr unsigned long kStackBytes = 64 << 10;
 
 enum class Operation : int {
-  shuffle_xor,               // Word value, Int lane_mask -> Word
+  shuffle_xor,  // Word value, Int lane_mask -> Word
   synchronise_warp,
-  load_matrices,             // Word address -> Word[4]
+  load_matrices,  // Word address -> Word[4]
   load_matrices_transposed,
-  multiply_f16,              // m16n8k16: Word a[4], b[2], float c[4] -> c
+  multiply_f16,  // m16n8k16: Word a[4], b[2], float c[4] -> c
   multiply_bf16,
-  multiply_tf32,             // m16n8k8
+  multiply_tf32,  // m16n8k8
 };
 
 // Operands and result of a lane in a warp operation.
@@ -32,7 +32,8 @@ struct LaneArguments {
 
 struct Thread;
 
-// What the emulator does for a kernel. `line`: of the kernel's text, for messages and to tell divergent calls apart.
+// What the emulator does for a kernel. `line`: of the kernel's text, for messages and to tell divergent calls
+// apart.
 struct Services {
   void (*fault)(Thread*, int line, const char* what, Int a, Int b);  // does not return
   void (*barrier)(Thread*, int line);
@@ -52,7 +53,8 @@ struct Thread {
 };
 
 inline Thread* this_thread() {
-  return reinterpret_cast<Thread*>(reinterpret_cast<unsigned long>(__builtin_frame_address(0)) & ~(kStackBytes - 1));
+  return reinterpret_cast<Thread*>(reinterpret_cast<unsigned long>(__builtin_frame_address(0)) &
+                                   ~(kStackBytes - 1));
 }
 
 // The memory of a kernel's operand.
@@ -74,7 +76,8 @@ struct Kernel {
 
 // The entry that emulated code is called by: KernelFunction of program.h with the kernel in front.
 struct Host {
-  void (*run_blocks)(const Host*, const Kernel*, unsigned char* state, unsigned char* arena, const void* args, Int first, Int last);
+  void (*run_blocks)(const Host*, const Kernel*, unsigned char* state, unsigned char* arena, const void* args,
+                     Int first, Int last);
 };
 
 }  // namespace netc_emulation

@@ -54,7 +54,7 @@ struct Binder {
     set(sub, options.set);
   }
   static void device(CLI::App* sub, DeviceOptions& options, bool runs = true) {
-    sub->add_option("--device", options.device, "cpu")->capture_default_str();
+    sub->add_option("--device", options.device, "cpu, cuda[:sm_80|:sm_90] or cuda-emulation")->capture_default_str();
     sub->add_option("--precision", options.precision, "f32, bf16 or (inference) f16; default: the recipe's, else f32");
     sub->add_option("--cpu", options.cpu, "Code for host, x86-64, x86-64-v3, x86-64-v4, znver5, …")->capture_default_str();
     sub->add_option("--budget", options.budget, "Most memory to plan: 2GiB. Training recomputes what is cheap to stay below it")
@@ -199,12 +199,13 @@ void bind_reading_commands(Binder& bind) {
     auto [sub, o] = bind.add<EmitCommand>("emit", "Prints a stage of the compilation.",
                                           "  netc emit mnist.net --stage=graph\n"
                                           "  netc emit mnist.net --stage=schedule --train\n"
-                                          "  netc emit mnist.net --stage=asm --output mnist.s\n");
+                                          "  netc emit mnist.net --stage=asm --output mnist.s\n"
+                                          "  netc emit mnist.net --stage=cuda --device cuda:sm_90\n");
     Binder::network(sub, o->network);
     Binder::device(sub, o->device, false);
-    sub->add_option("--stage", o->stage, "ast, graph, grad, schedule, kernels, llvm or asm")
+    sub->add_option("--stage", o->stage, "ast, graph, grad, schedule, kernels, llvm, asm, or cuda (with --device cuda)")
         ->required()
-        ->check(CLI::IsMember({"ast", "graph", "grad", "schedule", "kernels", "llvm", "asm"}));
+        ->check(CLI::IsMember({"ast", "graph", "grad", "schedule", "kernels", "llvm", "asm", "cuda"}));
     sub->add_flag("--train", o->train, "The training step instead of inference");
     sub->add_option("--batch", o->batch, "Images a step")->check(batch_range())->capture_default_str();
     sub->add_option("--output", o->output, "Instead of the standard output")->type_name("FILE");

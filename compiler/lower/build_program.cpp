@@ -4,6 +4,7 @@
 
 #include "compiler/base/error.h"
 #include "compiler/ir/op_def.h"
+#include "compiler/lower/tasks.h"
 
 namespace netc {
 namespace {
@@ -57,7 +58,7 @@ class ProgramBuilder {
       Launch launch;
       launch.kernel = kernel_number(*part.graph, kernel);
       for (const BufferView& view : kernel.operands) launch.operands.push_back(resolve(view));
-      launch.tasks = task_grid(kernel.body, target_).tasks();
+      launch.tasks = task_count(kernel.body, target_);
       launch.label = kernel.label;
       launch.flops = kernel.flops;
       launch.bytes = kernel.bytes;

@@ -9,6 +9,7 @@
 #include "compiler/lower/expand.h"
 #include "compiler/lower/physical_space.h"
 #include "compiler/lower/placement.h"
+#include "compiler/lower/tasks.h"
 
 namespace netc {
 namespace {
@@ -240,7 +241,7 @@ class Placer {
     const auto output = static_cast<size_t>(partial.output);
     int64_t columns = 1;
     for (int axis : partial.kept) columns *= kernel.body.nest.extents[static_cast<size_t>(axis)];
-    const Shape rows{task_grid(kernel.body, target_).partial_rows(partial.kept), columns};
+    const Shape rows{partial_rows(kernel.body, partial.kept, target_), columns};
     const int32_t buffer = kernel.operands[output].buffer;
     kernel.body.operands[output].shape = rows;
     kernel.body.operands[output].strides = row_major_strides(rows);

@@ -35,8 +35,9 @@ std::span<const Explanation> run_explanations() {
        "`netc graph` makes SVG files through graphviz's program `dot`. A .dot file needs nothing.\n", "netc graph mnist.net\n",
        "netc graph mnist.net --output mnist.dot\n"},
       {"E0922", "this device is not available",
-       "This build runs on `cpu`. `netc devices` lists what there is, and why others are not.\n",
-       "netc train mnist.net --device cuda\n", "netc train mnist.net --device cpu\n"},
+       "`netc devices` lists what there is, and why others are not. `cuda` and `cuda:sm_90` write kernels for a GPU\n"
+       "(`netc emit`, `netc explain`); `cuda-emulation` runs these kernels on the CPU, slowly and with every access checked.\n",
+       "netc train mnist.net --device tpu\n", "netc train mnist.net --device cpu\n"},
       {"E0923", "this precision is not available",
        "There are `f32`, `bf16` and, for inference, `f16`; others are refused, never ignored. Training in f16\n"
        "needs a loss scale, since small gradients leave its range; bf16 has the range of f32 and needs none.\n",
@@ -60,6 +61,14 @@ std::span<const Explanation> run_explanations() {
        "`--budget` limits the memory that a network plans: weights, gradients, optimizer, activations and workspace. To stay below\n"
        "it, training computes cheap values again in the backward pass. The message says what the smallest plan needs.\n",
        "netc train mnist.net --budget 1MiB\n", "netc train mnist.net --budget 2GiB\n"},
+      {"E0931", "an emulated CUDA kernel broke a rule",
+       "The emulation checks what a GPU leaves undefined: accesses outside of an operand or of shared memory, races\n"
+       "between threads, barriers that not all threads reach. The message names kernel, block, line and thread; it is a\n"
+       "bug of netc.\n", "", ""},
+      {"E0932", "the CUDA emulation has no compiler",
+       "Emulated kernels are compiled by the system's C++ compiler: `c++`, or what the variable CXX names.\n", "",
+       "CXX=clang++ netc bench mnist.net --device cuda-emulation\n"},
+      {"E0934", "a malformed cubin", "The compiler for GPUs made a file that is none, or of a kind that netc does not know.\n", "", ""},
       {"E0999", "a bug of netc",
        "An invariant of the compiler does not hold. The program may be right; please report it with the command\n"
        "and the .net file.\n",

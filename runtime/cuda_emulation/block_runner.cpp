@@ -19,11 +19,16 @@ constexpr int kMaxThreads = 1024;
 
 const netc_emulation::Services BlockRunner::kServices = {
     [](Thread* t, int line, const char* what, Int a, Int b) {
-      of(t).fail(t, line, std::string(what) + " (" + std::to_string(a) + " of " + std::to_string(b) + " bytes)");
+      of(t).fail(t, line,
+                 std::string(what) + " (" + std::to_string(a) + " of " + std::to_string(b) + " bytes)");
     },
     [](Thread* t, int line) { of(t).barrier(t, line); },
-    [](Thread* t, int line, Operation operation, LaneArguments* arguments) { of(t).warp(t, line, operation, arguments); },
-    [](Thread* t, int line, Word address, int bytes, bool write) { return of(t).shared(t, line, address, bytes, write); },
+    [](Thread* t, int line, Operation operation, LaneArguments* arguments) {
+      of(t).warp(t, line, operation, arguments);
+    },
+    [](Thread* t, int line, Word address, int bytes, bool write) {
+      return of(t).shared(t, line, address, bytes, write);
+    },
     [](Thread* t, int line, Word address, const void* from, int bytes, int valid) {
       of(t).copy_async(t, line, {address, from, bytes, valid});
     },
@@ -44,9 +49,11 @@ void BlockRunner::enter(void* argument) {
   runner.wait(header, State::ended, 0);
 }
 
-std::string BlockRunner::run(const netc_emulation::Kernel& kernel, const void* scalars, const netc_emulation::Operand* operands,
-                             unsigned block, EmulationCounts& counts) {
-  NETC_CHECK(kernel.threads > 0 && kernel.threads <= kMaxThreads && kernel.threads % kWarpLanes == 0, "blocks are whole warps");
+std::string BlockRunner::run(const netc_emulation::Kernel& kernel, const void* scalars,
+                             const netc_emulation::Operand* operands, unsigned block,
+                             EmulationCounts& counts) {
+  NETC_CHECK(kernel.threads > 0 && kernel.threads <= kMaxThreads && kernel.threads % kWarpLanes == 0,
+             "blocks are whole warps");
   kernel_ = &kernel;
   scalars_ = scalars;
   operands_ = operands;
@@ -84,7 +91,8 @@ std::string BlockRunner::run(const netc_emulation::Kernel& kernel, const void* s
     counts.read_bytes += thread.header->read_bytes;
     counts.written_bytes += thread.header->written_bytes;
   }
-  return fault_.empty() ? fault_ : std::string(kernel.name) + ", block " + std::to_string(block) + ": " + fault_;
+  return fault_.empty() ? fault_
+                        : std::string(kernel.name) + ", block " + std::to_string(block) + ": " + fault_;
 }
 
 void BlockRunner::wait(Thread* thread, State state, int line) {
@@ -103,7 +111,8 @@ void BlockRunner::fail(Thread* thread, int line, const std::string& what) {
 
 void BlockRunner::barrier(Thread* thread, int line) {
   if (at_barrier_ > 0 && barrier_line_ != line)
-    fail(thread, line, "a divergent barrier: other threads wait at the one of line " + std::to_string(barrier_line_));
+    fail(thread, line,
+         "a divergent barrier: other threads wait at the one of line " + std::to_string(barrier_line_));
   barrier_line_ = line;
   if (++at_barrier_ < static_cast<int>(threads_.size())) return wait(thread, State::at_barrier, line);
   at_barrier_ = 0;
@@ -120,7 +129,8 @@ void BlockRunner::warp(Thread* thread, int line, Operation operation, LaneArgume
   const size_t first = thread->thread / kWarpLanes * kWarpLanes;
   Warp& warp = warps_[thread->thread / kWarpLanes];
   if (warp.arrived > 0 && (warp.line != line || warp.operation != operation))
-    fail(thread, line, "a divergent warp operation: other lanes wait at the one of line " + std::to_string(warp.line));
+    fail(thread, line,
+         "a divergent warp operation: other lanes wait at the one of line " + std::to_string(warp.line));
   warp.line = line;
   warp.operation = operation;
   warp.lanes[thread->thread % kWarpLanes] = arguments;
@@ -168,9 +178,10 @@ std::string BlockRunner::deadlock() const {
     if (i > 0 && t.state == threads_[i - 1].state && t.line == threads_[i - 1].line) continue;
     ++listed;
     text += " thread " + std::to_string(i) +
-            (t.state == State::ended ? " has ended"
+            (t.state == State::ended        ? " has ended"
              : t.state == State::at_barrier ? " waits at the barrier of line " + std::to_string(t.line)
-                                            : " waits for its warp in line " + std::to_string(t.line)) + ";";
+                                            : " waits for its warp in line " + std::to_string(t.line)) +
+            ";";
   }
   text.pop_back();
   return text;

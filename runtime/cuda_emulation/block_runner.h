@@ -1,8 +1,9 @@
 // Runs blocks of an emulated kernel on the calling thread, one fibre a CUDA thread.
 //
-// Fibres run in turn, each until it waits: at a barrier for the block, at a warp operation for its warp. Every second
-// block runs its threads in reverse order. A thread that waits for others that have ended, or wait elsewhere, is a fault.
-// Asynchronous copies write NaN where they will land, and land when the thread waits for them.
+// Fibres run in turn, each until it waits: at a barrier for the block, at a warp operation for its warp.
+// Every second block runs its threads in reverse order. A thread that waits for others that have ended, or
+// wait elsewhere, is a fault. Asynchronous copies write NaN where they will land, and land when the thread
+// waits for them.
 #pragma once
 
 #include <memory>
@@ -25,8 +26,8 @@ class BlockRunner {
   BlockRunner();
 
   // Returns what went wrong ("…: threads 3 and 4 both write …"), or an empty string. Adds to `counts`.
-  std::string run(const netc_emulation::Kernel& kernel, const void* scalars, const netc_emulation::Operand* operands,
-                  unsigned block, EmulationCounts& counts);
+  std::string run(const netc_emulation::Kernel& kernel, const void* scalars,
+                  const netc_emulation::Operand* operands, unsigned block, EmulationCounts& counts);
 
  private:
   enum class State : uint8_t { ready, at_barrier, in_warp, ended };
@@ -39,8 +40,8 @@ class BlockRunner {
     Fibre fibre;
     netc_emulation::Thread* header = nullptr;
     State state = State::ready;
-    int line = 0;  // where it waits
-    std::vector<Copy> open_copies;              // not committed yet
+    int line = 0;                                // where it waits
+    std::vector<Copy> open_copies;               // not committed yet
     std::vector<std::vector<Copy>> copy_groups;  // oldest first
   };
   struct Warp {
@@ -51,13 +52,16 @@ class BlockRunner {
   };
 
   static const netc_emulation::Services kServices;
-  static BlockRunner& of(netc_emulation::Thread* thread) { return *static_cast<BlockRunner*>(thread->emulator); }
+  static BlockRunner& of(netc_emulation::Thread* thread) {
+    return *static_cast<BlockRunner*>(thread->emulator);
+  }
   static void enter(void* thread);
   EmulatedThread& current(netc_emulation::Thread* thread) { return threads_[thread->thread]; }
 
   void wait(netc_emulation::Thread* thread, State state, int line);
   void barrier(netc_emulation::Thread* thread, int line);
-  void warp(netc_emulation::Thread* thread, int line, netc_emulation::Operation operation, netc_emulation::LaneArguments* arguments);
+  void warp(netc_emulation::Thread* thread, int line, netc_emulation::Operation operation,
+            netc_emulation::LaneArguments* arguments);
   unsigned char* shared(netc_emulation::Thread* thread, int line, unsigned address, int bytes, bool write);
   void copy_async(netc_emulation::Thread* thread, int line, const Copy& copy);
   void wait_copies(netc_emulation::Thread* thread, int line, int pending);

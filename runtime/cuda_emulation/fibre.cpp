@@ -8,8 +8,9 @@
 #error "the fibres of the CUDA emulation are written for x86-64"
 #endif
 
-// netc_switch_stacks(void** save, void* to): pushes the preserved registers, stores the stack pointer in *save, and goes on
-// on the stack `to`. netc_enter_fibre: the first resume returns here, with the entry and its argument in r12 and r13.
+// netc_switch_stacks(void** save, void* to): pushes the preserved registers, stores the stack pointer in
+// *save, and goes on on the stack `to`. netc_enter_fibre: the first resume returns here, with the entry and
+// its argument in r12 and r13.
 asm(R"(
 .text
 .type netc_switch_stacks, @function
@@ -53,10 +54,12 @@ constexpr size_t kPage = 4096;
 
 FibreStacks::FibreStacks(int count) {
   mapped_ = (static_cast<size_t>(count) + 1) * 2 * kStackBytes;
-  mapping_ = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  mapping_ =
+      mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping_ == MAP_FAILED) {
     mapping_ = nullptr;
-    throw RuntimeError("E0911", "out of memory: no stacks for " + std::to_string(count) + " emulated threads");
+    throw RuntimeError("E0911",
+                       "out of memory: no stacks for " + std::to_string(count) + " emulated threads");
   }
   // A stack grows down to its lowest address, where the thread's state lies; the gap before it faults.
   const auto address = reinterpret_cast<uintptr_t>(mapping_);
@@ -73,16 +76,20 @@ void Fibre::start(std::byte* stack, void (*entry)(void*), void* argument) {
   *--top = nullptr;  // keeps the stack aligned as a call does
   *--top = nullptr;
   *--top = reinterpret_cast<void*>(&netc_enter_fibre);
-  *--top = nullptr;                             // rbp
-  *--top = nullptr;                             // rbx
-  *--top = reinterpret_cast<void*>(entry);      // r12
-  *--top = argument;                            // r13
-  *--top = nullptr;                             // r14
-  *--top = nullptr;                             // r15
+  *--top = nullptr;                         // rbp
+  *--top = nullptr;                         // rbx
+  *--top = reinterpret_cast<void*>(entry);  // r12
+  *--top = argument;                        // r13
+  *--top = nullptr;                         // r14
+  *--top = nullptr;                         // r15
   inside_ = top;
 }
 
-void Fibre::resume() { netc_switch_stacks(&outside_, inside_); }
-void Fibre::leave() { netc_switch_stacks(&inside_, outside_); }
+void Fibre::resume() {
+  netc_switch_stacks(&outside_, inside_);
+}
+void Fibre::leave() {
+  netc_switch_stacks(&inside_, outside_);
+}
 
 }  // namespace netc

@@ -1,5 +1,6 @@
-// Fibres: functions with a stack of their own, that are left and resumed by hand on one thread. A switch saves the
-// registers that x86-64's calling convention preserves and costs some nanoseconds, where swapcontext makes a system call.
+// Fibres: functions with a stack of their own, that are left and resumed by hand on one thread. A switch
+// saves the registers that x86-64's calling convention preserves and costs some nanoseconds, where
+// swapcontext makes a system call.
 //
 //   FibreStacks stacks(256);
 //   Fibre fibre;  fibre.start(stacks.at(0), [](void* p) { … leave … }, p);   fibre.resume();
@@ -20,7 +21,9 @@ class FibreStacks {
   ~FibreStacks();
   FibreStacks(const FibreStacks&) = delete;
   FibreStacks& operator=(const FibreStacks&) = delete;
-  std::byte* at(int number) const { return stacks_ + static_cast<size_t>(number) * 2 * netc_emulation::kStackBytes; }
+  std::byte* at(int number) const {
+    return stacks_ + static_cast<size_t>(number) * 2 * netc_emulation::kStackBytes;
+  }
 
  private:
   void* mapping_ = nullptr;
@@ -30,7 +33,8 @@ class FibreStacks {
 
 class Fibre {
  public:
-  // Prepares `entry(argument)` to run at the next resume(). It must not return: it calls leave() for the last time.
+  // Prepares `entry(argument)` to run at the next resume(). It must not return: it calls leave() for the last
+  // time.
   void start(std::byte* stack, void (*entry)(void*), void* argument);
   // From outside: runs the fibre until it leaves.
   void resume();
@@ -38,7 +42,7 @@ class Fibre {
   void leave();
 
  private:
-  void* inside_ = nullptr;   // saved stack pointers
+  void* inside_ = nullptr;  // saved stack pointers
   void* outside_ = nullptr;
 };
 

@@ -17,10 +17,12 @@ namespace {
 using netc_emulation::Kernel;
 using netc_emulation::Operand;
 
-// A shared library that was never a file. Its descriptor stays open, because the loader knows a library by its path.
+// A shared library that was never a file. Its descriptor stays open, because the loader knows a library by
+// its path.
 class Library {
  public:
-  explicit Library(const std::vector<std::byte>& bytes) : file_(memfd_create("netc emulated kernels", MFD_CLOEXEC)) {
+  explicit Library(const std::vector<std::byte>& bytes)
+      : file_(memfd_create("netc emulated kernels", MFD_CLOEXEC)) {
     size_t done = 0;
     while (file_ >= 0 && done < bytes.size()) {
       const ssize_t written = write(file_, bytes.data() + done, bytes.size() - done);
@@ -32,7 +34,8 @@ class Library {
     if (complete) handle_ = dlopen(("/proc/self/fd/" + std::to_string(file_)).c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle_) return;
     if (file_ >= 0) close(file_);
-    throw RuntimeError("E0902", "cannot load the emulated kernels: " + (complete ? std::string(dlerror()) : problem));
+    throw RuntimeError("E0902",
+                       "cannot load the emulated kernels: " + (complete ? std::string(dlerror()) : problem));
   }
   ~Library() {
     if (handle_) dlclose(handle_);
@@ -64,14 +67,17 @@ class LoadedEmulation final : public EmulatedExecutable {
     for (const KernelInfo& kernel : program_.kernels) {
       KernelFunction address = nullptr;
       for (const Library& library : libraries_)
-        if (auto* found = library.find<std::remove_pointer_t<KernelFunction>>(kernel.symbol + "_blocks")) address = found;
+        if (auto* found = library.find<std::remove_pointer_t<KernelFunction>>(kernel.symbol + "_blocks"))
+          address = found;
       if (!address) throw RuntimeError("E0902", "no emulated kernel " + kernel.symbol);
       functions_.push_back(address);
     }
   }
 
   const Program& program() const override { return program_; }
-  KernelFunction function(int32_t kernel) const override { return functions_.at(static_cast<size_t>(kernel)); }
+  KernelFunction function(int32_t kernel) const override {
+    return functions_.at(static_cast<size_t>(kernel));
+  }
 
   std::string take_fault() const override {
     const std::lock_guard lock(mutex_);
@@ -89,13 +95,16 @@ class LoadedEmulation final : public EmulatedExecutable {
     LoadedEmulation* owner = nullptr;
   };
 
-  static void run_blocks(const netc_emulation::Host* host, const Kernel* kernel, unsigned char* state, unsigned char* arena,
-                         const void* args, netc_emulation::Int first, netc_emulation::Int last) {
+  static void run_blocks(const netc_emulation::Host* host, const Kernel* kernel, unsigned char* state,
+                         unsigned char* arena, const void* args, netc_emulation::Int first,
+                         netc_emulation::Int last) {
     static_assert(offsetof(HostData, host) == 0);
-    reinterpret_cast<const HostData*>(host)->owner->run(*kernel, state, arena, *static_cast<const KernelArgs*>(args), first, last);
+    reinterpret_cast<const HostData*>(host)->owner->run(*kernel, state, arena,
+                                                        *static_cast<const KernelArgs*>(args), first, last);
   }
 
-  void run(const Kernel& kernel, unsigned char* state, unsigned char* arena, const KernelArgs& args, int64_t first, int64_t last) {
+  void run(const Kernel& kernel, unsigned char* state, unsigned char* arena, const KernelArgs& args,
+           int64_t first, int64_t last) {
     thread_local std::unique_ptr<BlockRunner> runner;
     EmulationCounts counts;
     std::string fault;

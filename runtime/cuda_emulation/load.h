@@ -1,6 +1,6 @@
-// Loads a Program whose objects are shared libraries of emulated CUDA kernels (backend/cuda: emit_emulation, built by the
-// system's C++ compiler). Its kernels are KernelFunctions whose tasks are blocks of threads, so everything that runs
-// programs on the CPU runs these.
+// Loads a Program whose objects are shared libraries of emulated CUDA kernels (backend/cuda: emit_emulation,
+// built by the system's C++ compiler). Its kernels are KernelFunctions whose tasks are blocks of threads, so
+// everything that runs programs on the CPU runs these.
 #pragma once
 
 #include <memory>

@@ -1,8 +1,8 @@
 // The shared memory of an emulated block: poisoned with NaN, checked for range, alignment and races.
 //
-// A race is an access to two bytes that another thread wrote (or a write to one that another thread read) with no barrier in
-// between; threads of one warp are also ordered by a warp's synchronisation. So a missing __syncthreads is found however
-// the threads happen to run.
+// A race is an access to two bytes that another thread wrote (or a write to one that another thread read)
+// with no barrier in between; threads of one warp are also ordered by a warp's synchronisation. So a missing
+// __syncthreads is found however the threads happen to run.
 #pragma once
 
 #include <string>

@@ -12,15 +12,21 @@ using netc_emulation::Operation;
 
 float half_to_float(unsigned bits) {
   const uint32_t sign = (bits & 0x8000u) << 16, rest = bits & 0x7fffu;
-  if (rest < 0x400) return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(static_cast<float>(rest) * 0x1p-24f));
-  return std::bit_cast<float>(sign | (rest < 0x7c00 ? (rest << 13) + (112u << 23) : rest << 13 | 0x7f800000u));
+  if (rest < 0x400)
+    return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(static_cast<float>(rest) * 0x1p-24f));
+  return std::bit_cast<float>(sign |
+                              (rest < 0x7c00 ? (rest << 13) + (112u << 23) : rest << 13 | 0x7f800000u));
 }
 
 namespace {
 
-float brain_to_float(unsigned bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+float brain_to_float(unsigned bits) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+}
 // The low 13 bits are not read by the tensor core.
-float tensor_float(unsigned bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) & ~0x1fffu); }
+float tensor_float(unsigned bits) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bits) & ~0x1fffu);
+}
 
 // D[16][8] += A[16][K] * B[K][8]. Lane 4g + t holds C[g][2t, 2t+1] and C[g+8][2t, 2t+1].
 template <int K>
@@ -43,7 +49,8 @@ void multiply_pairs(const Lanes& lanes, float (*widen)(unsigned)) {
     const int g = lane / 4, t = lane % 4;
     const LaneArguments& x = *lanes[static_cast<size_t>(lane)];
     for (int half = 0; half < 2; ++half) {
-      for (int i = 0; i < 4; ++i) a[g + i % 2 * 8][2 * t + i / 2 * 8 + half] = widen(x.a[i] >> 16 * half & 0xffffu);
+      for (int i = 0; i < 4; ++i)
+        a[g + i % 2 * 8][2 * t + i / 2 * 8 + half] = widen(x.a[i] >> 16 * half & 0xffffu);
       for (int i = 0; i < 2; ++i) b[g][2 * t + i * 8 + half] = widen(x.b[i] >> 16 * half & 0xffffu);
     }
   }
@@ -61,8 +68,8 @@ void multiply_tensor_floats(const Lanes& lanes) {
   multiply<8>(lanes, a, b);
 }
 
-// Four 8x8 matrices of 16-bit values; lanes 8m..8m+7 give the addresses of the rows of matrix m. A lane gets the pair
-// [lane / 4][2 * (lane % 4)] of each, or of the transposed matrices.
+// Four 8x8 matrices of 16-bit values; lanes 8m..8m+7 give the addresses of the rows of matrix m. A lane gets
+// the pair [lane / 4][2 * (lane % 4)] of each, or of the transposed matrices.
 std::string load_matrices(const Lanes& lanes, bool transposed, SharedMemory& shared,
                           const std::array<SharedMemory::Access, kWarpLanes>& accesses) {
   uint16_t matrices[4][8][8];
@@ -93,12 +100,21 @@ std::string run_warp_operation(Operation operation, const Lanes& lanes, SharedMe
         lanes[lane]->result[0] = lanes[(lane ^ lanes[lane]->a[1]) % kWarpLanes]->a[0];
       }
       return {};
-    case Operation::synchronise_warp: return {};
-    case Operation::load_matrices: return load_matrices(lanes, false, shared, accesses);
-    case Operation::load_matrices_transposed: return load_matrices(lanes, true, shared, accesses);
-    case Operation::multiply_f16: multiply_pairs(lanes, half_to_float); return {};
-    case Operation::multiply_bf16: multiply_pairs(lanes, brain_to_float); return {};
-    case Operation::multiply_tf32: multiply_tensor_floats(lanes); return {};
+    case Operation::synchronise_warp:
+      return {};
+    case Operation::load_matrices:
+      return load_matrices(lanes, false, shared, accesses);
+    case Operation::load_matrices_transposed:
+      return load_matrices(lanes, true, shared, accesses);
+    case Operation::multiply_f16:
+      multiply_pairs(lanes, half_to_float);
+      return {};
+    case Operation::multiply_bf16:
+      multiply_pairs(lanes, brain_to_float);
+      return {};
+    case Operation::multiply_tf32:
+      multiply_tensor_floats(lanes);
+      return {};
   }
   return "no such warp operation";
 }

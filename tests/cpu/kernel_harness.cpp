@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "compiler/base/error.h"
+#include "compiler/lower/tasks.h"
 #include "runtime/cpu/load.h"
 #include "tests/tolerance.h"
 
@@ -157,12 +158,17 @@ CompiledKernel::CompiledKernel(KernelBody body, Target target) : body_(std::move
   for (const KernelOperand& o : body_.operands) info.operand_spaces.push_back(o.space);
   program.kernels.push_back(info);
   executable_ = load_on_cpu(std::move(program));
+  function_ = executable_->function(0);
   tasks_ = task_grid(body_, target_).tasks();
   scratch_ = scratch_bytes(body_, target_);
 }
 
+CompiledKernel::CompiledKernel(KernelBody body, const Target& target, std::shared_ptr<const Executable> executable, int32_t number)
+    : body_(std::move(body)), target_(target), executable_(std::move(executable)), function_(executable_->function(number)),
+      tasks_(task_count(body_, target_)) {}
+
 std::vector<HostTensor> CompiledKernel::run(const std::vector<const HostTensor*>& operands, const RuntimeScalars& scalars,
-                                            Split split, const std::vector<int>& alias) const {
+                                            Split split, const std::vector<int>& alias, std::string* fault) const {
   Memory memory = allocate(body_, scratch_, alias);
   std::byte* base = memory.base();
   auto address = [&](size_t i, int64_t element) {
@@ -177,11 +183,13 @@ std::vector<HostTensor> CompiledKernel::run(const std::vector<const HostTensor*>
   const KernelArgs args{memory.offsets.data(), &scalars, Memory::aligned(memory.scratch)};
   {
     FlushSubnormals mode;
-    KernelFunction function = executable_->function(0);
-    if (split == Split::whole) function(base, base, &args, 0, tasks_);
+    if (split == Split::whole) function_(base, base, &args, 0, tasks_);
     else
-      for (int64_t t = tasks_; t-- > 0;) function(base, base, &args, t, t + 1);
+      for (int64_t t = tasks_; t-- > 0;) function_(base, base, &args, t, t + 1);
   }
+  const std::string broken = executable_->take_fault();
+  if (fault) *fault = broken;
+  else EXPECT_EQ(broken, "");
   std::vector<HostTensor> results(body_.operands.size());
   std::vector<std::byte> unwritten = memory.arena;
   for (size_t i = 0; i < body_.operands.size(); ++i) {
@@ -223,7 +231,7 @@ double CompiledKernel::measure(int runs) const {
   double best = 1e9;
   for (int i = 0; i < runs; ++i) {
     const double start = thread_seconds();
-    executable_->function(0)(base, base, &args, 0, tasks_);
+    function_(base, base, &args, 0, tasks_);
     best = std::min(best, thread_seconds() - start);
   }
   return best;

@@ -23,13 +23,16 @@ enum class Split { whole, reversed_singles };
 class CompiledKernel {
  public:
   CompiledKernel(KernelBody body, Target target);
+  // Kernel `number` of a loaded program, which was made from this body for this target.
+  CompiledKernel(KernelBody body, const Target& target, std::shared_ptr<const Executable> executable, int32_t number);
 
   // `operands[i]`: the content of a read operand; ignored where null (then NaN or 255). Returns, per
   // operand, its content afterwards (empty data for operands that are not written). Fails the test if a byte
   // outside of the written operands' elements changed.
+  // `fault` gets the rule that an emulated kernel broke; without it, that fails the test.
   // `alias[i] >= 0`: operand i lies in the memory of that operand.
   std::vector<HostTensor> run(const std::vector<const HostTensor*>& operands, const RuntimeScalars& scalars = {},
-                              Split split = Split::whole, const std::vector<int>& alias = {}) const;
+                              Split split = Split::whole, const std::vector<int>& alias = {}, std::string* fault = nullptr) const;
   int64_t tasks() const { return tasks_; }
   // Processor seconds of the fastest of `runs` runs, on this thread.
   double measure(int runs) const;
@@ -39,7 +42,8 @@ class CompiledKernel {
  private:
   KernelBody body_;
   Target target_;
-  std::unique_ptr<Executable> executable_;
+  std::shared_ptr<const Executable> executable_;
+  KernelFunction function_ = nullptr;
   int64_t tasks_ = 0, scratch_ = 0;
   size_t object_bytes_ = 0;
   double compile_seconds_ = 0;

@@ -100,7 +100,25 @@ class CommandLine(Case):
         self.assertEqual(names, sorted(names))
         self.assertIn("convolution", names)
         self.assertIn("weight", self.netc("ops", "convolution").stdout)
-        self.assertTrue(self.json("devices")["cpu"]["available"])
+        devices = self.json("devices")
+        self.assertTrue(devices["cpu"]["available"])
+        self.assertFalse(devices["cuda"]["available"])
+
+    def test_cuda_kernels_are_written_and_run_under_emulation(self):
+        self.tiny()
+        text = self.netc("emit", "tiny.net", "--stage=cuda", "--device", "cuda:sm_90", "--train").stdout
+        self.assertIn("__global__", text)
+        self.assertIn("tiny.net:", text)
+        random = ["predict", "tiny.net", "--random-weights", "--random-input", "--output"]
+        self.netc(*random, "cpu.npy")
+        self.netc(*random, "cuda.npy", "--device", "cuda-emulation")
+        (shape, cpu), (cuda_shape, cuda) = read_npy(self.folder / "cpu.npy"), read_npy(self.folder / "cuda.npy")
+        self.assertEqual(shape, cuda_shape)
+        for expected, got in zip(cpu, cuda):
+            self.assertAlmostEqual(expected, got, delta=1e-4 * max(map(abs, cpu)))
+        self.netc("emit", "tiny.net", "--stage=cuda", code=2)
+        self.netc("emit", "tiny.net", "--stage=asm", "--device", "cuda", code=2)
+        self.netc("emit", "tiny.net", "--stage=cuda", "--device", "cuda:sm_20", code=2)
 
     def test_graph(self):
         self.tiny()

@@ -7,12 +7,15 @@
 #include <cstring>
 
 #include "compiler/backend/cpu/cpu_backend.h"
+#include "compiler/backend/cuda/host_compiler.h"
 #include "compiler/lower/build_program.h"
+#include "compiler/lower/tasks.h"
 #include "compiler/passes/differentiate.h"
 #include "compiler/passes/pipeline.h"
 #include "compiler/passes/update.h"
 #include "runtime/context.h"
 #include "runtime/cpu/load.h"
+#include "runtime/cuda_emulation/load.h"
 #include "runtime/thread_pool.h"
 #include "tests/lower/networks.h"
 
@@ -24,20 +27,13 @@ constexpr OptimizerSpec kSgd{.momentum = 0.9, .weight_decay = 0.01};
 // A training program with the entry `step`.
 class Compiled {
  public:
-  Compiled(const Graph& network, const FuseOptions& options, const std::string& cpu) : grad_(differentiate(network, "loss")) {
+  Compiled(const Graph& network, const FuseOptions& options, const Target& target) : grad_(differentiate(network, "loss")) {
     Graph lowered = optimize(grad_);
     layout_ = lay_out_state({&lowered}, &kSgd, options.layouts);
     Graph apply = optimize(make_update(kSgd, layout_.slab_elements));
-    Target target = target_named(cpu);
     ProgramPlan plan = build_program({{"step", {&lowered, &apply}}}, layout_, target, nullptr, options);
-    std::vector<NamedKernel> kernels;
-    for (size_t i = 0; i < plan.kernels.bodies.size(); ++i) {
-      kernels.push_back({plan.kernels.names[i], &plan.kernels.bodies[i]});
-      plan.program.scratch_bytes = std::max(plan.program.scratch_bytes, scratch_bytes(plan.kernels.bodies[i], target));
-      with_sums += !plan.kernels.bodies[i].partials.empty();
-    }
-    plan.program.objects = compile_kernels(kernels, target, 2);
-    executable_ = load_on_cpu(std::move(plan.program));
+    for (const KernelBody& body : plan.kernels.bodies) with_sums += !body.partials.empty();
+    executable_ = is_cuda(target) ? load_emulated(std::move(plan), target) : load_native(std::move(plan), target);
   }
 
   // Runs two steps from the given state; returns the state's bytes.
@@ -81,6 +77,23 @@ class Compiled {
  private:
   Graph grad_;
   StateLayout layout_;
+  static std::unique_ptr<Executable> load_native(ProgramPlan plan, const Target& target) {
+    std::vector<NamedKernel> kernels;
+    for (size_t i = 0; i < plan.kernels.bodies.size(); ++i) {
+      kernels.push_back({plan.kernels.names[i], &plan.kernels.bodies[i]});
+      plan.program.scratch_bytes = std::max(plan.program.scratch_bytes, scratch_bytes(plan.kernels.bodies[i], target));
+    }
+    plan.program.objects = compile_kernels(kernels, target, 2);
+    return load_on_cpu(std::move(plan.program));
+  }
+  static std::unique_ptr<Executable> load_emulated(ProgramPlan plan, const Target& target) {
+    std::vector<CudaKernel> kernels;
+    for (size_t i = 0; i < plan.kernels.bodies.size(); ++i)
+      kernels.push_back({plan.kernels.names[i], &plan.kernels.bodies[i], {}});
+    plan.program.objects = compile_emulation(kernels, target, 2);
+    return load_cuda_emulation(std::move(plan.program));
+  }
+
   std::unique_ptr<Executable> executable_;
 };
 
@@ -106,9 +119,9 @@ std::map<std::string, HostTensor> reference(const Graph& grad, InterpretInputs i
   return inputs.states;
 }
 
-int check(const Graph& network, uint64_t seed, const FuseOptions& options = {}, const std::string& cpu = "host") {
-  SCOPED_TRACE(cpu);
-  Compiled compiled(network, options, cpu);
+int check(const Graph& network, uint64_t seed, const FuseOptions& options = {}, const Target& target = host_target()) {
+  SCOPED_TRACE(target.cpu);
+  Compiled compiled(network, options, target);
   InterpretInputs inputs = random_inputs(compiled.grad(), seed);
   double expected_loss = 0;
   std::map<std::string, HostTensor> expected = reference(compiled.grad(), inputs, expected_loss);
@@ -145,10 +158,10 @@ TEST(Step, ResidualWithStatisticsInEpilogues) {
 TEST(Step, OtherProcessors) {
   for (const char* cpu : {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"}) {
     if (!missing_features(target_named(cpu)).empty()) continue;
-    check(small_cnn(3), 1, {}, cpu);
-    check(inception_network(2), 1, {}, cpu);
-    check(residual_network(4), 1, {.smallest_statistics = 0}, cpu);
-    check(random_network(7), 7, {}, cpu);
+    check(small_cnn(3), 1, {}, target_named(cpu));
+    check(inception_network(2), 1, {}, target_named(cpu));
+    check(residual_network(4), 1, {.smallest_statistics = 0}, target_named(cpu));
+    check(random_network(7), 7, {}, target_named(cpu));
   }
 }
 TEST(Step, RandomNetworks) {
@@ -170,6 +183,15 @@ TEST(Step, RandomNetworksInBlockedLayouts) {
     SCOPED_TRACE(seed);
     check(random_network(seed), seed, {.smallest_statistics = seed % 2 == 0 ? INT64_MAX : 0, .layouts = kAllBlocked});
   }
+}
+
+// The same on the CUDA backend, emulated. Its kernels take dense tensors.
+constexpr LayoutOptions kDense{.blocked = false};
+TEST(CudaStep, Mlp) { check(mlp(4), 1, {.layouts = kDense}, cuda_target("sm_80")); }
+TEST(CudaStep, SmallCnn) { check(small_cnn(3), 1, {.layouts = kDense}, cuda_target("sm_80")); }
+TEST(CudaStep, Inception) { check(inception_network(2), 1, {.layouts = kDense}, cuda_target("sm_80")); }
+TEST(CudaStep, ResidualWithStatisticsInEpilogues) {
+  EXPECT_GT(check(residual_network(4), 1, {.smallest_statistics = 0, .layouts = kDense}, cuda_target("sm_80")), 5);
 }
 
 }  // namespace

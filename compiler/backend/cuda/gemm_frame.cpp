@@ -1,0 +1,116 @@
+#include "compiler/backend/cuda/gemm_frame.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace netc {
+
+GemmFrame::GemmFrame(SourceWriter& writer, const KernelBody& kernel, const CudaGemmPlan& gemm)
+    : out(writer),
+      body(kernel),
+      plan(gemm),
+      analysis(kernel),
+      expressions(writer, kernel, analysis, std::vector<int>(kernel.nest.extents.size(), -1)),
+      index_type(expressions.index_type()),
+      names(gemm.variables.size(), "0"),
+      phase_(&gemm.phases[0]) {}
+
+int64_t GemmFrame::extent(size_t variable) const {
+  const GemmVariable& v = plan.variables[variable];
+  return v.role == GemmRole::k ? phase_->k_extents[variable] : v.extent;
+}
+
+int64_t GemmFrame::extent(GemmRole role) const {
+  int64_t product = 1;
+  for (size_t v = 0; v < plan.variables.size(); ++v)
+    if (plan.variables[v].role == role) product *= extent(v);
+  return product;
+}
+
+void GemmFrame::decode(GemmRole role, const std::string& flat, const std::string& prefix) {
+  const std::vector<size_t> order = plan.order(role);
+  int64_t stride = 1;
+  const int64_t total = extent(role);
+  for (size_t i = order.size(); i-- > 0;) {
+    const size_t v = order[i];
+    names[v] = "0";
+    if (extent(v) <= 1) continue;
+    std::string text = stride == 1 ? flat : fmt::format("{} / {}", flat, stride);
+    stride *= extent(v);
+    if (stride != total) text += fmt::format(" % {}", extent(v));
+    names[v] = flat;
+    if (text == flat) continue;
+    names[v] = fmt::format("{}{}", prefix, v);
+    out.line(fmt::format("const int {} = {};", names[v], text));
+  }
+}
+
+std::string GemmFrame::sum(int64_t constant, const std::vector<int64_t>& coefficients,
+                           std::initializer_list<GemmRole> roles) const {
+  std::string text;
+  for (size_t v = 0; v < coefficients.size(); ++v) {
+    const int64_t c = coefficients[v];
+    if (c == 0 || names[v] == "0" ||
+        std::find(roles.begin(), roles.end(), plan.variables[v].role) == roles.end())
+      continue;
+    const std::string factor = std::abs(c) == 1 ? names[v] : fmt::format("{} * {}", names[v], std::abs(c));
+    text += text.empty() ? (c < 0 ? "-" + factor : factor) : (c < 0 ? " - " : " + ") + factor;
+  }
+  if (text.empty()) return std::to_string(constant);
+  return constant == 0 ? text : fmt::format("{} {} {}", text, constant < 0 ? "-" : "+", std::abs(constant));
+}
+
+std::vector<int64_t> GemmFrame::strides(const std::vector<GemmIndex>& index) const {
+  std::vector<int64_t> result;
+  for (size_t v = 0; v < plan.variables.size(); ++v) result.push_back(memory_stride(index, v));
+  return result;
+}
+
+GemmTile v_tile(const GemmFrame& f) {
+  return {"v", "m", f.plan.v_operand, GemmRole::m, f.plan.block_m, &f.phase().v, &f.plan.v_copy};
+}
+GemmTile s_tile(const GemmFrame& f) {
+  return {"s", "n", f.plan.s_operand, GemmRole::n, f.plan.block_n, &f.phase().s, &f.plan.s_copy};
+}
+
+void emit_copy_starts(GemmFrame& f, const GemmTile& tile, int items, const std::string& local) {
+  const std::vector<GemmIndex>& index = *tile.index;
+  const std::string x = tile.name;
+  f.out.line(fmt::format("{} {}_offset[{}];", f.index_type, x, items));
+  f.out.line(fmt::format("bool {}_inside[{}];", x, items));
+  for (size_t d = 0; d < index.size(); ++d)
+    if (index[d].checked) f.out.line(fmt::format("int {}_d{}[{}];", x, d, items));
+  f.out.line("#pragma unroll");
+  f.out.open(fmt::format("for (int item = 0; item < {}; ++item)", items));
+  f.out.line(fmt::format("const int {0} = {0}_first + {1};", tile.free, local));
+  f.decode(tile.role, tile.free, tile.free);
+  int64_t constant = 0;
+  for (const GemmIndex& i : index) constant += i.constant * i.stride;
+  f.out.line(fmt::format("{}_inside[item] = {} < {};", x, tile.free, f.extent(tile.role)));
+  f.out.line(fmt::format("{}_offset[item] = {};", x,
+                         f.sum(constant, f.strides(index), {GemmRole::batch, tile.role})));
+  for (size_t d = 0; d < index.size(); ++d)
+    if (index[d].checked)
+      f.out.line(fmt::format("{}_d{}[item] = {};", x, d,
+                             f.sum(index[d].constant, index[d].coefficients, {GemmRole::batch, tile.role})));
+  f.out.close();
+}
+
+std::string copy_condition(const GemmFrame& f, const GemmTile& tile) {
+  const std::vector<GemmIndex>& index = *tile.index;
+  std::string inside = fmt::format("{}_inside[item]", tile.name);
+  if (f.extent(GemmRole::k) % f.plan.block_k != 0) inside += fmt::format(" && k < {}", f.extent(GemmRole::k));
+  for (size_t d = 0; d < index.size(); ++d)
+    if (index[d].checked)
+      inside += fmt::format(" && (u32)({}_d{}[item] + {}) < {}u", tile.name, d,
+                            f.sum(0, index[d].coefficients, {GemmRole::k}), index[d].extent);
+  return inside;
+}
+
+std::string copy_address(const GemmFrame& f, const GemmTile& tile) {
+  return fmt::format("{} + ({}_offset[item] + {})", operand_name(tile.operand), tile.name,
+                     f.sum(0, f.strides(*tile.index), {GemmRole::k}));
+}
+
+}  // namespace netc

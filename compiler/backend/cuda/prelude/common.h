@@ -1,0 +1,81 @@
+// The part of the prelude that is the same on a device and under emulation.
+
+DEVICE f32 infinity() { return from_bits(0x7f800000u); }
+DEVICE f32 not_a_number() { return from_bits(0x7fffffffu); }
+
+template <class T> DEVICE f32 round_to(f32 x) { return to_f32(rounded<T>(x)); }
+
+template <class I> DEVICE I smaller(I a, I b) { return a < b ? a : b; }
+template <class I> DEVICE I larger(I a, I b) { return a < b ? b : a; }
+
+// Floor division for positive divisors.
+template <class I> DEVICE I floor_div(I a, I b) { return a / b - (I)(a % b < 0); }
+template <class I> DEVICE I floor_mod(I a, I b) {
+  const I rest = a % b;
+  return rest < 0 ? rest + b : rest;
+}
+
+// Saturates far outside of every extent; NaN becomes the lowest value.
+DEVICE int floor_to_index(f32 x) {
+  const f32 floored = floorf(x);
+  return floored < 1073741824.0f ? (floored > -1073741824.0f ? (int)floored : -1073741824) : x != x ? -1073741824 : 1073741824;
+}
+template <class T> DEVICE int to_index(T x) {
+  return x < (T)-1073741824 ? -1073741824 : x > (T)1073741824 ? 1073741824 : (int)x;
+}
+DEVICE int to_index(u8 x) { return x; }
+
+// Philox4x32-10, as compiler/base/random.h: uniform in [0, 1).
+DEVICE f32 uniform(const RunScalars* scalars, u32 path, u32 sample, u64 element) {
+  const u64 seed = (u64)scalars->seed;
+  u32 c0 = (u32)element, c1 = sample, c2 = (u32)scalars->step, c3 = (u32)(element >> 32);
+  u32 k0 = (u32)seed ^ path, k1 = (u32)(seed >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const u32 high0 = multiply_high(0xD2511F53u, c0), low0 = 0xD2511F53u * c0;
+    const u32 high1 = multiply_high(0xCD9E8D57u, c2), low1 = 0xCD9E8D57u * c2;
+    c0 = high1 ^ c1 ^ k0;
+    c1 = low1;
+    c2 = high0 ^ c3 ^ k1;
+    c3 = low0;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  return (f32)(c0 >> 8) * 5.9604644775390625e-8f;
+}
+
+// --- reductions over the threads of a block --------------------------------------------------------------------
+
+// The first maximum (the first NaN) and its position; nothing yet: position none().
+struct Best {
+  f32 value;
+  int position;
+};
+DEVICE int none() { return 0x7fffffff; }
+DEVICE Best better(Best a, Best b) {
+  const bool nan_a = a.value != a.value, nan_b = b.value != b.value;
+  const bool tie = a.value == b.value || (nan_a && nan_b);
+  const bool second = b.value > a.value || (nan_b && !nan_a) || a.position == none() || (tie && b.position < a.position);
+  return second && b.position != none() ? b : a;
+}
+
+struct Sum { template <class T> DEVICE T of(T a, T b) { return a + b; } };
+struct Max { DEVICE f32 of(f32 a, f32 b) { return max_nan(a, b); } };
+struct Min { DEVICE f32 of(f32 a, f32 b) { return min_nan(a, b); } };
+struct First { DEVICE Best of(Best a, Best b) { return better(a, b); } };
+
+// Combines the values of kTerms threads in a fixed tree; the result is that of the thread with term 0. `slot`: the
+// thread's place in the shared memory from `base` on, such that the slot of term t + 1 lies kStride behind that of t.
+template <class Combine, int kTerms, int kStride, class T> DEVICE T combine(T value, int slot, int term, u32 base = 0) {
+  const Shared<T> values{base};
+  values.store(slot, value);
+#pragma unroll
+  for (int half = kTerms / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (term < half) {
+      value = Combine::of(value, values.load(slot + half * kStride));
+      values.store(slot, value);
+    }
+  }
+  __syncthreads();
+  return value;
+}
