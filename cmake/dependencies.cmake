@@ -82,12 +82,12 @@ add_library(netc_code_generator_hash STATIC ${NETC_CODE_GENERATOR_CPP})
 
 # What stands in front of generated CUDA kernels is embedded too.
 set(NETC_PRELUDE_FILES
-  ${CMAKE_SOURCE_DIR}/compiler/backend/cuda/prelude/device.cuh ${CMAKE_SOURCE_DIR}/compiler/backend/cuda/prelude/common.h
-  ${CMAKE_SOURCE_DIR}/compiler/backend/cuda/prelude/emulation.h ${CMAKE_SOURCE_DIR}/compiler/base/cuda_emulation_abi.h)
+  ${CMAKE_SOURCE_DIR}/compiler/backend/cuda/prelude/device.cuh ${CMAKE_SOURCE_DIR}/compiler/backend/cuda/prelude/common.cuh
+  ${CMAKE_SOURCE_DIR}/compiler/backend/cuda/prelude/emulation.cuh ${CMAKE_SOURCE_DIR}/compiler/base/cuda_emulation_abi.h)
 set(NETC_PRELUDE_CPP ${CMAKE_BINARY_DIR}/generated/prelude_sources.cpp)
 add_custom_command(
   OUTPUT ${NETC_PRELUDE_CPP}
-  COMMAND ${CMAKE_COMMAND} -DOUT=${NETC_PRELUDE_CPP} -DHEADER=compiler/backend/cuda/prelude/prelude_sources.h
+  COMMAND ${CMAKE_COMMAND} -DOUT=${NETC_PRELUDE_CPP} -DHEADER=compiler/backend/cuda/prelude_sources.h
           -DFUNCTION=prelude_source "-DFILES=${NETC_PRELUDE_FILES}" -P ${CMAKE_SOURCE_DIR}/cmake/embed_text.cmake
   DEPENDS ${NETC_PRELUDE_FILES} ${CMAKE_SOURCE_DIR}/cmake/embed_text.cmake VERBATIM)
 add_library(netc_prelude_sources STATIC ${NETC_PRELUDE_CPP})

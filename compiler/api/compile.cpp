@@ -156,7 +156,7 @@ Target target_of(const CompileSettings& settings) {
 }
 
 void require_runnable(const Target& target) {
-  if (is_cuda(target)) return;  // the device says itself what it lacks
+  if (is_cuda(target)) return;  // generate says which of them can run
   const std::string missing = missing_features(target);
   if (!missing.empty())
     throw RuntimeError("E0903", fmt::format("this machine cannot run code for {}: it has no {}", target.cpu, missing),

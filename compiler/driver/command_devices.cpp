@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "compiler/backend/cpu/cpu_backend.h"
+#include "compiler/backend/cuda/nvrtc.h"
 #include "compiler/driver/commands.h"
 #include "runtime/thread_pool.h"
 
@@ -15,14 +16,18 @@ int run(const DevicesCommand&, Environment& environment) {
   std::vector<std::string> levels;  // that this machine runs
   for (const char* level : {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"})
     if (missing_features(target_named(level)).empty()) levels.push_back(level);
-  const std::string no_gpu = "this build of netc generates code for the CPU only";
+  const std::string no_gpu = "this build of netc writes CUDA kernels, but cannot run them on a GPU yet";
+  std::string no_nvrtc;
+  const Nvrtc* nvrtc = Nvrtc::find(no_nvrtc);
+  const std::string compiler = nvrtc ? fmt::format("NVRTC {}.{}", nvrtc->version().major, nvrtc->version().minor) : no_nvrtc;
   if (environment.output.json()) {
     const nlohmann::ordered_json json = {
         {"cpu",
          {{"available", true}, {"name", target.cpu}, {"threads", threads}, {"f32_lanes", target.vector_lanes},
           {"fma", target.fma}, {"l1_bytes", target.l1_bytes}, {"l2_bytes", target.l2_bytes}, {"features", target.features},
           {"levels", levels}, {"precisions", {"f32", "bf16", "f16"}}}},
-        {"cuda", {{"available", false}, {"reason", no_gpu}}}};
+        {"cuda", {{"available", false}, {"reason", no_gpu}, {"nvrtc", nvrtc != nullptr}, {"compiler", compiler}}},
+        {"cuda-emulation", {{"available", true}, {"precisions", {"f32", "bf16", "f16"}}}}};
     environment.output.result(json.dump(2) + "\n");
     return kExitOk;
   }
@@ -30,9 +35,11 @@ int run(const DevicesCommand&, Environment& environment) {
       "cpu   {}, {} threads, {} f32 lanes{}, L1 {}, L2 {}; precisions f32, bf16, f16\n"
       "      runs code for {} (--cpu)\n"
       "      {}\n"
-      "cuda  not available: {}\n",
+      "cuda  not available: {}\n"
+      "      compiler: {}\n"
+      "cuda-emulation  runs CUDA kernels on the CPU, slowly, with every access checked\n",
       target.cpu, threads, target.vector_lanes, target.fma ? " with FMA" : "", byte_text(target.l1_bytes),
-      byte_text(target.l2_bytes), fmt::join(levels, ", "), target.features, no_gpu));
+      byte_text(target.l2_bytes), fmt::join(levels, ", "), target.features, no_gpu, compiler));
   return kExitOk;
 }
 

@@ -5,7 +5,7 @@
 #include "compiler/backend/cuda/expression_source.h"
 #include "compiler/backend/cuda/gemm_source.h"
 #include "compiler/backend/cuda/nest_source.h"
-#include "compiler/backend/cuda/prelude/prelude_sources.h"
+#include "compiler/backend/cuda/prelude_sources.h"
 #include "compiler/backend/cuda/source_writer.h"
 #include "compiler/base/error.h"
 #include "compiler/lower/contraction_nest.h"

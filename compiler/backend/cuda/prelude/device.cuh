@@ -1,5 +1,5 @@
 // The device prelude: everything that generated kernels use, for NVRTC. No CUDA header is included, because that
-// would cost more than compiling the kernel. Kernels touch memory through these functions only, and emulation.h
+// would cost more than compiling the kernel. Kernels touch memory through these functions only, and emulation.cuh
 // defines the same ones for the host's compiler, where each access is checked and counted.
 typedef unsigned char u8;
 typedef unsigned short u16;
