@@ -1,6 +1,6 @@
 // A kernel's body: what one launch computes, after fusion, before any backend (decision 3).
 //
-// It is a loop nest over dense operands. With a contraction, the nest has no reductions of its own: its
+// It is a loop nest over operands as they lie in memory (lower/layout.h). With a contraction, the nest has no reductions of its own: its
 // parallel axes are the dimensions of the contraction's output, `reduced(0)` is the contraction's
 // result there, and the stores are the epilogue (bias, residual, activation, …). Loads and stores
 // name operands by position; a store's index is the parallel index itself, scaled by the operand's strides, so that
