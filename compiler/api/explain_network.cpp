@@ -61,6 +61,13 @@ void add_kernels(std::vector<LayerReport>& layers, const LeafIndex& leaves, cons
   }
 }
 
+std::vector<ConversionNote> conversions(const Schedule& schedule) {
+  std::vector<ConversionNote> notes;
+  for (const ScheduledKernel& kernel : schedule.kernels)
+    if (kernel.converts) notes.push_back({kernel.label, kernel.reasons.front(), kernel.bytes});
+  return notes;
+}
+
 std::vector<LayerReport> layer_reports(const Project& project, const ElaboratedNetwork& network) {
   std::vector<LayerReport> reports;
   for (const LayerRow& row : layer_table(network)) {
@@ -126,8 +133,11 @@ NetworkReport explain_network(Project& project, const NetworkRequest& request, i
     report.outputs.push_back({output.name, std::string(name_of(type.dtype)), {type.shape.begin() + 1, type.shape.end()}});
   }
   report.layers = layer_reports(project, training);
-  for (const LoweredGraph& lowered : c.plan.graphs)
-    if (lowered.graph == c.lowered.front().get()) add_kernels(report.layers, LeafIndex(training), lowered);
+  for (const LoweredGraph& lowered : c.plan.graphs) {
+    if (lowered.graph != c.lowered.front().get()) continue;
+    add_kernels(report.layers, LeafIndex(training), lowered);
+    report.conversions = conversions(lowered.schedule);  // the optimizer, over flat slabs, has none
+  }
   return report;
 }
 

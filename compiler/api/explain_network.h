@@ -29,6 +29,13 @@ struct LayerReport {
   std::vector<KernelNote> kernels;
 };
 
+// A launch that only brings a value into another layout.
+struct ConversionNote {
+  std::string label;   // "image [layout] (resnet.net:12)"
+  std::string reason;  // "correlation reads it so; from [d0, d1, d2, d3] to [d0, d1, d2, d3-3+2]"
+  int64_t bytes = 0;   // read and written
+};
+
 struct PortReport {
   std::string name, dtype;
   Shape shape;
@@ -49,6 +56,7 @@ struct NetworkReport {
   int64_t parameters_frozen = 0;  // of `parameters`
   int64_t flops = 0;  // forward, one image; of contractions, a multiply-add is 2
   int64_t kernels = 0, launches = 0;
+  std::vector<ConversionNote> conversions;  // among the launches
   PlannedBytes memory;
   Recomputation recomputation;
   double recomputation_seconds = 0;  // a step, estimated, of what the budget costs

@@ -1,6 +1,7 @@
 // netc explain: a network layer by layer with its kernels and the planned memory; or a code's page.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
 
@@ -47,6 +48,12 @@ Json recomputed_json(const std::vector<RecomputedValue>& values) {
   return list;
 }
 
+Json conversions_json(const std::vector<ConversionNote>& notes) {
+  Json list = Json::array();
+  for (const ConversionNote& note : notes) list.push_back({{"label", note.label}, {"reason", note.reason}, {"bytes", note.bytes}});
+  return list;
+}
+
 Json scaling_json(const NetworkReport& report) {
   Json threads = Json::array(), narrow = Json::array();
   for (const Scaling& s : report.scaling) threads.push_back({{"threads", s.threads}, {"critical_path_over_ideal", s.ratio()}});
@@ -79,7 +86,7 @@ Json to_json(const NetworkReport& report) {
            {{"free", recomputed_json(report.recomputation.free)}, {"for_budget", recomputed_json(report.recomputation.budgeted)},
             {"kept_bytes", report.recomputation.kept_bytes}, {"estimated_seconds", report.recomputation_seconds}}},
           {"kernels", report.kernels},
-          {"launches", report.launches}, {"inputs", inputs}, {"outputs", outputs}, {"layers", layers}};
+          {"launches", report.launches}, {"layout_conversions", conversions_json(report.conversions)}, {"inputs", inputs}, {"outputs", outputs}, {"layers", layers}};
 }
 
 // "relu: joins its producer; its operand is in a register" -> "joins its producer".
@@ -117,6 +124,29 @@ std::string recomputation_text(const NetworkReport& report) {
                             byte_text(moved), 1e3 * report.recomputation_seconds);
 }
 
+// "layouts      54 launches only convert layouts, 263.9 MiB moved", then the reasons, the one that moves most first.
+std::string conversions_text(const std::vector<ConversionNote>& notes) {
+  if (notes.empty()) return "";
+  struct Reason {
+    std::string text;
+    int64_t launches = 0, bytes = 0;
+  };
+  std::vector<Reason> reasons;
+  int64_t bytes = 0;
+  for (const ConversionNote& note : notes) {
+    auto known = std::find_if(reasons.begin(), reasons.end(), [&](const Reason& reason) { return reason.text == note.reason; });
+    if (known == reasons.end()) known = reasons.insert(known, {note.reason, 0, 0});
+    ++known->launches;
+    known->bytes += note.bytes;
+    bytes += note.bytes;
+  }
+  std::stable_sort(reasons.begin(), reasons.end(), [](const Reason& a, const Reason& b) { return a.bytes > b.bytes; });
+  std::string text = fmt::format("layouts      {} {} layouts, {} moved\n", notes.size(),
+                                 notes.size() == 1 ? "launch only converts" : "launches only convert", byte_text(bytes));
+  for (const Reason& reason : reasons) text += fmt::format("             {} x {}\n", reason.launches, reason.text);
+  return text;
+}
+
 std::string to_text(const NetworkReport& report) {
   Table table({{"layer", Table::Align::left}, {"call", Table::Align::left}, {"output", Table::Align::left},
                {"parameters", Table::Align::right}, {"MFLOP", Table::Align::right}, {"sees", Table::Align::right},
@@ -138,6 +168,7 @@ std::string to_text(const NetworkReport& report) {
   text += fmt::format("\ncompute      {:.2f} MFLOP forward for one image\n", static_cast<double>(report.flops) / 1e6);
   text += fmt::format("kernels      {} launches of {} kernels, {}, batch {}\n", report.launches, report.kernels,
                       report.train ? "a training step" : "inference", report.batch);
+  text += conversions_text(report.conversions);
   const PlannedBytes& m = report.memory;
   text += fmt::format("memory       {} = weights {} + buffers {}", byte_text(m.total()), byte_text(m.weights), byte_text(m.buffers));
   if (report.train) text += fmt::format(" + gradients {} + optimizer {}", byte_text(m.gradients), byte_text(m.optimizer));

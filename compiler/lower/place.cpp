@@ -316,7 +316,7 @@ class Placer {
     nest.stores = {{1, element}};
     draft.kernel.nodes = {graph_.value(value).producer};
     draft.kernel.converts = true;
-    draft.kernel.reasons = {"layout: " + to_string(from.layout) + " to " + to_string(to.layout) + ", " + reason};
+    draft.kernel.reasons = {reason + "; from " + to_string(from.layout) + " to " + to_string(to.layout)};
     add_operand(draft, name_of(value), type, {from.layout, from.strides, false}, view_of(value, from), false);
     add_operand(draft, name_of(value), type, {to.layout, to.strides, false}, view_of(value, to), true);
     finish(draft, choose_space(draft.kernel.body, draft.forms));

@@ -40,7 +40,7 @@ struct ScheduledKernel {
   std::vector<BufferView> operands;  // of body.operands
   std::vector<NodeId> nodes;         // of the graph, in order
   std::string label;                 // "stage.0.conv0 + bn0 + relu0 (resnet.net:12)"
-  std::vector<std::string> reasons;  // for `netc explain`: per node, why it is here
+  std::vector<std::string> reasons;  // for `netc explain`: per node, why it is here; a conversion's is one
   int64_t flops = 0, bytes = 0;      // without padding lanes; with them
   bool converts = false;             // it only brings a value into another layout
 };

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The command line: help, exit codes, errors for people and for tools, and what the commands print."""
 import json
+import re
 
 from support import Case, main, read_npy, write_npy
 
@@ -94,6 +95,20 @@ class CommandLine(Case):
         self.assertEqual(report["memory"]["total"], sum(v for k, v in report["memory"].items() if k != "total"))
         self.assertEqual(self.json("explain", "tiny.net")["memory"]["gradients"], 0)
         self.assertIn("conv_bn_relu", self.netc("explain", "tiny.net").stdout)
+
+    def test_explain_counts_layout_conversions(self):
+        report = self.json("explain", "std.resnet:resnet18", "--train", "--batch", 2)
+        conversions = report["layout_conversions"]
+        self.assertLess(len(conversions), report["launches"])
+        # The picture gets its halo once; every data gradient, of all convolutions but the first, has weights of its own.
+        reads = [re.match(r"(\w+) reads it so;", note["reason"]).group(1) for note in conversions]
+        self.assertEqual((reads.count("correlation"), reads.count("convolution_data_gradient")), (1, 19))
+        weight = next(note for note in conversions if "stage.3.1.basic0.conv_bn1.conv.weight" in note["label"])
+        self.assertEqual(weight["bytes"], 2 * 4 * 512 * 512 * 9)
+        self.assertIn("from [d0/16, d1/16, d2, d3, d1%16, d0%16] to [d1/16, d0/16, d2, d3, d0%16, d1%16]", weight["reason"])
+        text = self.netc("explain", "std.resnet:resnet18", "--train", "--batch", 2).stdout
+        self.assertIn(f"layouts      {len(conversions)} launches only convert layouts", text)
+        self.assertRegex(text, r"\n +19 x convolution_data_gradient reads it so; from \[d0/16, .*\]\n")
 
     def test_ops_and_devices(self):
         names = [op["name"] for op in self.json("ops")]
