@@ -43,7 +43,7 @@ inline Tolerance tolerance(DType dtype, int64_t reduction_length) {
   return {};
 }
 
-// A Winograd convolution (lower/winograd.h), relative to the largest output: its transforms cancel what is large around an
+// A Winograd convolution (ir/winograd.h), relative to the largest output: its transforms cancel what is large around an
 // output, so the error does not shrink with the output. Its root mean square was measured as 0.7 (tile 2) and 2.0 (tile 4)
 // times that of a direct sum; the largest single error as 0.4 and 1.8 times that of one, over 64 channels.
 inline double winograd_tolerance(int64_t tile, int64_t channels) {

@@ -10,6 +10,7 @@
 #include "compiler/backend/cuda/cuda_backend.h"
 #include "compiler/base/error.h"
 #include "compiler/lower/tasks.h"
+#include "compiler/lower/winograd_plan.h"
 #include "compiler/passes/cast_precision.h"
 #include "compiler/passes/differentiate.h"
 #include "compiler/passes/fold_batch_norm.h"
@@ -101,14 +102,18 @@ Compilation plan_single(Project& project, ElaboratedNetwork network, const std::
   c.cache = settings.cache;
   c.network = std::move(network);
   watch.lap(c.seconds.front);
-  HoistedGraph hoisted = hoist_preparation(optimize(with_precision(fold_batch_norm(c.network.graph), precision)));
+  const LayoutOptions layouts = layouts_for(target, settings);
+  WinogradGraph graph = use_winograd(optimize(with_precision(fold_batch_norm(c.network.graph), precision)), [&](const Contraction& contraction) {
+    return settings.winograd ? choose_winograd(contraction, layouts, target) : WinogradChoice{std::nullopt, "Winograd is off"};
+  });
+  c.winograd = std::move(graph.decisions);
+  HoistedGraph hoisted = hoist_preparation(graph.graph);
   const bool prepares = !hoisted.prepare.nodes.empty();
   c.lowered.push_back(std::make_unique<Graph>(std::move(hoisted.main)));
   c.lowered.push_back(std::make_unique<Graph>(std::move(hoisted.prepare)));
   const Graph &main = *c.lowered[0], &prepare = *c.lowered[1];
   std::vector<EntrySpec> entries{{entry, {&main}}};
   if (prepares) entries.push_back({"prepare", {&prepare}});
-  const LayoutOptions layouts = layouts_for(target, settings);
   c.plan = build_program(entries, lay_out_state({&main}, nullptr, layouts), target, &project.sources(), {.layouts = layouts});
   check_budget(c, settings, planned_bytes(c, settings.threads).total());
   watch.lap(c.seconds.middle);

@@ -68,6 +68,11 @@ std::vector<ConversionNote> conversions(const Schedule& schedule) {
   return notes;
 }
 
+void add_convolutions(std::vector<LayerReport>& layers, const LeafIndex& leaves, const std::vector<WinogradDecision>& decisions) {
+  for (const WinogradDecision& decision : decisions)
+    if (const size_t* layer = leaves.find(decision.path)) layers[*layer].convolutions.push_back(decision.choice);
+}
+
 std::vector<LayerReport> layer_reports(const Project& project, const ElaboratedNetwork& network) {
   std::vector<LayerReport> reports;
   for (const LayerRow& row : layer_table(network)) {
@@ -133,11 +138,13 @@ NetworkReport explain_network(Project& project, const NetworkRequest& request, i
     report.outputs.push_back({output.name, std::string(name_of(type.dtype)), {type.shape.begin() + 1, type.shape.end()}});
   }
   report.layers = layer_reports(project, training);
+  const LeafIndex leaves(training);
   for (const LoweredGraph& lowered : c.plan.graphs) {
     if (lowered.graph != c.lowered.front().get()) continue;
-    add_kernels(report.layers, LeafIndex(training), lowered);
+    add_kernels(report.layers, leaves, lowered);
     report.conversions = conversions(lowered.schedule);  // the optimizer, over flat slabs, has none
   }
+  add_convolutions(report.layers, leaves, c.winograd);
   return report;
 }
 

@@ -8,6 +8,7 @@ CompileSettings settings_of(const DeviceOptions& options) {
   CompileSettings settings{options.device, options.precision, options.cpu, cache_settings(options.cache ? options.cache_dir : "none")};
   settings.budget = options.budget;
   settings.threads = options.threads;
+  settings.winograd = options.winograd;
   return settings;
 }
 

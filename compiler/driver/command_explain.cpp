@@ -68,9 +68,13 @@ Json to_json(const NetworkReport& report) {
     Json kernels = Json::array();
     for (const KernelNote& kernel : layer.kernels)
       kernels.push_back({{"label", kernel.label}, {"reasons", kernel.reasons}});
+    Json convolutions = Json::array();
+    for (const WinogradChoice& choice : layer.convolutions)
+      convolutions.push_back({{"winograd_tile", choice.winograd ? Json(choice.winograd->tile) : Json()}, {"reason", choice.reason}});
     layers.push_back({{"path", layer.path}, {"kind", layer.kind}, {"call", layer.text}, {"depth", layer.depth}, {"leaf", layer.leaf},
                       {"output", layer.output}, {"parameters", layer.parameters}, {"flops", layer.flops},
-                      {"receptive_field", {layer.field.height, layer.field.width}}, {"source", layer.source}, {"kernels", kernels}});
+                      {"receptive_field", {layer.field.height, layer.field.width}}, {"source", layer.source}, {"kernels", kernels},
+                      {"convolutions", convolutions}});
   }
   Json inputs = Json::array(), outputs = Json::array();
   for (const PortReport& port : report.inputs)
@@ -105,6 +109,13 @@ std::string kernels_text(const std::vector<KernelNote>& notes) {
     if (!notes[i].reasons.empty()) text += " " + short_reason(notes[i].reasons.front());
   }
   if (notes.size() > kShown) text += fmt::format("; {} more", notes.size() - kShown);
+  return text;
+}
+
+// "direct: its window is 1x1", or with which Winograd tiles, and why.
+std::string convolutions_text(const std::vector<WinogradChoice>& choices) {
+  std::string text;
+  for (const WinogradChoice& choice : choices) text += fmt::format("; {}{}", choice.winograd ? "" : "direct: ", choice.reason);
   return text;
 }
 
@@ -157,7 +168,7 @@ std::string to_text(const NetworkReport& report) {
     table.add({indent + name, layer.leaf ? layer.text : "", layer.leaf ? to_string(layer.output) : "",
                layer.parameters ? commas(layer.parameters) : "",
                layer.flops ? fmt::format("{:.2f}", static_cast<double>(layer.flops) / 1e6) : "",
-               layer.leaf ? field_text(layer.field) : "", kernels_text(layer.kernels)});
+               layer.leaf ? field_text(layer.field) : "", kernels_text(layer.kernels) + convolutions_text(layer.convolutions)});
   }
   std::string text = table.text() + "\n";
   text += fmt::format("parameters   {}", commas(report.parameters));

@@ -156,6 +156,7 @@ void multiply_block(const double* a, const double* b, double* c, int64_t stride,
 }  // namespace
 
 HostTensor evaluate_contraction(const Contraction& c, const HostTensor& first, const HostTensor& second) {
+  if (c.winograd) return evaluate_winograd(c, first, second);
   const ContractionTensor& target = c.tensors[static_cast<size_t>(c.output)];
   HostTensor output{target.shape, std::vector<double>(static_cast<size_t>(element_count(target.shape)), 0.0)};
   NETC_CHECK(first.shape == c.tensors[static_cast<size_t>(c.first_input())].shape &&

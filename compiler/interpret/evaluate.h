@@ -19,7 +19,9 @@ struct RunScalars {
 std::vector<HostTensor> evaluate_nest(const LoopNest& nest, const std::vector<const HostTensor*>& operands,
                                       const std::vector<TensorType>& outputs, const RunScalars& run);
 
-// The output tensor, given the tensors at first_input() and second_input().
+// The output tensor, given the tensors at first_input() and second_input() (of second_shape()).
 HostTensor evaluate_contraction(const Contraction& contraction, const HostTensor& first, const HostTensor& second);
+// The same for one with Contraction::winograd, by its definition (ir/winograd.h).
+HostTensor evaluate_winograd(const Contraction& contraction, const HostTensor& x, const HostTensor& transformed);
 
 }  // namespace netc

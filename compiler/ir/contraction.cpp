@@ -66,6 +66,11 @@ AxisRole Contraction::role(int axis) const {
   return in_first ? AxisRole::m : AxisRole::n;
 }
 
+Shape Contraction::second_shape() const {
+  const Shape& shape = tensors[static_cast<size_t>(second_input())].shape;
+  return winograd ? transformed_shape(shape, *winograd) : shape;
+}
+
 int64_t Contraction::multiply_adds() const {
   Shape extents;
   for (const ContractionAxis& axis : axes) extents.push_back(axis.extent);
@@ -74,6 +79,7 @@ int64_t Contraction::multiply_adds() const {
 
 void verify(const Contraction& contraction) {
   NETC_CHECK(contraction.output >= 0 && contraction.output < 3, "the output is one of three tensors");
+  NETC_CHECK(!contraction.winograd || contraction.output == 2, "Winograd's convolution is a forward one");
   int axis_count = static_cast<int>(contraction.axes.size());
   for (const ContractionAxis& axis : contraction.axes)
     NETC_CHECK(axis.extent >= 1, fmt::format("axis {} has extent {}", axis.name, axis.extent));
@@ -102,6 +108,7 @@ std::string to_string(const Contraction& contraction) {
   text += "\n ";
   for (size_t t = 0; t < 3; ++t)
     text += fmt::format("{} t{}: {}", t == 0 ? "" : ",", t, netc::to_string(contraction.tensors[t].shape));
+  if (contraction.winograd) text += ", transformed for Winograd's " + to_string(*contraction.winograd);
   return text + "\n";
 }
 

@@ -14,10 +14,12 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "compiler/base/shape.h"
+#include "compiler/ir/winograd.h"
 
 namespace netc {
 
@@ -52,11 +54,15 @@ struct Contraction {
   std::vector<ContractionAxis> axes;
   std::array<ContractionTensor, 3> tensors;
   int output = 2;
+  // A 3x3 convolution, forward, that is given its weights transformed.
+  std::optional<Winograd> winograd{};
 
   int first_input() const { return output == 0 ? 1 : 0; }
   int second_input() const { return output == 2 ? 1 : 2; }
+  // Of the second input as it is given: transformed or as in `tensors`.
+  Shape second_shape() const;
   AxisRole role(int axis) const;
-  // Points of the iteration space; a multiply-add each (padding included).
+  // Points of the iteration space; a multiply-add each (padding included; Winograd does fewer).
   int64_t multiply_adds() const;
   bool operator==(const Contraction&) const = default;
 };

@@ -64,6 +64,14 @@ Layout weight_layout(std::vector<int> outer, std::vector<int> inner) {
   return layout;
 }
 
+// Of Winograd's weights: positions, k/16, c/16, c%16, k%16.
+Layout transformed_layout() {
+  Layout layout;
+  layout.block = kChannelBlock;
+  layout.dims = {{Part::whole, 0}, {Part::outer, 1}, {Part::outer, 2}, {Part::inner, 2}, {Part::inner, 1}};
+  return layout;
+}
+
 std::optional<std::array<Layout, 3>> image_layouts(const Contraction& contraction, const ImageForm& form,
                                                    const LayoutOptions& options) {
   const int64_t channels = extent_of(contraction, form.c), filters = extent_of(contraction, form.k);
@@ -83,6 +91,7 @@ std::optional<std::array<Layout, 3>> image_layouts(const Contraction& contractio
   if (!split_c) layouts[1] = weight_layout({0, 1}, {0});
   else if (contraction.output == 0) layouts[1] = grouped ? weight_layout({0, 1}, {0, 1}) : weight_layout({1, 0}, {0, 1});
   else layouts[1] = weight_layout({0, 1}, {1, 0});
+  if (contraction.winograd) layouts[1] = transformed_layout();
   const ContractionTensor& x = contraction.tensors[0];
   if (contraction.output != 0) set_halo(layouts[0], 3, overhang(contraction, x.index[3], x.shape[3]));
   else set_halo(layouts[2], 3, gradient_overhang(contraction, x.index[3], x.shape[3]));

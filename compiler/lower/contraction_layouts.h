@@ -4,6 +4,7 @@
 //   forward          x [n, c/16, h, w-1+1, c%16]   w [k/16, c/16, kh, kw, c%16, k%16]   y [n, k/16, h, w, k%16]
 //   data gradient    y [n, k/16, h, w-1+1, k%16]   w [c/16, k/16, kh, kw, k%16, c%16]   x [n, c/16, h, w, c%16]
 //   weight gradient  x and w as forward, y without halo
+//   Winograd         x and y as forward, w transformed [positions, k/16, c/16, c%16, k%16]
 // Few input channels, those of a picture, are not split: x [n, c, h, w-3+3], w [k/16, c, kh, kw, k%16].
 #pragma once
 

@@ -86,10 +86,6 @@ std::string kept_text(const std::vector<int>& kept) {
   return text;
 }
 
-std::string winograd_text(const ContractionStage& stage) {
-  return stage.winograd ? ", transformed for Winograd tiles of " + std::to_string(stage.winograd->tile) : "";
-}
-
 const char* name_of(ReduceKind kind) {
   switch (kind) {
     case ReduceKind::sum: return "sum";
@@ -110,7 +106,7 @@ std::string structure(const KernelBody& body, bool with_names, const TextOf& tex
   text += "for [" + join(nest.extents) + "] parallel " + std::to_string(nest.parallel) + "\n";
   if (body.contraction)
     text += "reduced0 = contraction of in" + std::to_string(body.contraction->lhs) + " and in" +
-            std::to_string(body.contraction->rhs) + winograd_text(*body.contraction) + ": " +
+            std::to_string(body.contraction->rhs) + ": " +
             to_string(body.contraction->contraction);
   for (size_t i = 0; i < nest.reductions.size(); ++i)
     text += "reduced" + std::to_string(i) + " = " + name_of(nest.reductions[i].kind) + " " +
@@ -171,16 +167,10 @@ void verify(const KernelBody& body) {
       NETC_CHECK(operand >= 0 && operand < static_cast<int>(body.operands.size()), "a contraction's operand exists");
       NETC_CHECK(body.operands[static_cast<size_t>(operand)].shape == shape, "a contraction's operand has its tensor's shape");
     };
-    const Shape& second = c.tensors[static_cast<size_t>(c.second_input())].shape;
     check_input(stage.lhs, c.tensors[static_cast<size_t>(c.first_input())].shape);
-    check_input(stage.rhs, stage.winograd ? transformed_shape(second, *stage.winograd) : second);
-    NETC_CHECK(!stage.winograd || body.partials.empty(), "no partial sums over Winograd tiles");
+    check_input(stage.rhs, c.second_shape());
+    NETC_CHECK(!c.winograd || body.partials.empty(), "no partial sums over Winograd tiles");
   }
-}
-
-Shape transformed_shape(const Shape& weights, const Winograd& winograd) {
-  NETC_CHECK(weights.size() == 6 && weights[2] == 3 && weights[3] == 3, "weights [kb, cb, 3, 3, ci, ki]");
-  return {winograd.positions(), weights[0], weights[1], weights[4], weights[5]};
 }
 
 std::vector<HaloMargin> halo_margins(const KernelOperand& operand) {

@@ -53,20 +53,9 @@ struct HaloMargin {
 };
 std::vector<HaloMargin> halo_margins(const KernelOperand& operand);
 
-// How a convolution is done with fewer products (lower/winograd.h): in tiles of tile x tile outputs. The operand of the
-// second input, the weights w [kb, cb, 3, 3, ci, ki], then holds them transformed: U [positions, kb, cb, ci, ki].
-struct Winograd {
-  int64_t tile = 4;
-  int64_t window() const { return tile + 2; }  // of inputs around a tile
-  int64_t positions() const { return window() * window(); }
-  bool operator==(const Winograd&) const = default;
-};
-Shape transformed_shape(const Shape& weights, const Winograd& winograd);
-
 struct ContractionStage {
   Contraction contraction;
   int lhs = 0, rhs = 1;  // operands for contraction.first_input() and second_input()
-  std::optional<Winograd> winograd{};
 };
 
 // Per task, the sum of `body` over the task's share of all parallel axes except the kept ones, written to row

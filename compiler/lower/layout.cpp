@@ -112,11 +112,27 @@ class BodyRewriter {
     const Contraction& c = stage.contraction;
     std::array<Layout, 3> layouts;
     layouts[static_cast<size_t>(c.first_input())] = forms_[static_cast<size_t>(stage.lhs)].layout;
-    layouts[static_cast<size_t>(c.second_input())] = forms_[static_cast<size_t>(stage.rhs)].layout;
+    const Layout& second = forms_[static_cast<size_t>(stage.rhs)].layout;
+    layouts[static_cast<size_t>(c.second_input())] = c.winograd ? window_layout(second) : second;
     Layout& output = layouts[static_cast<size_t>(c.output)];
     output.block = space_.block;
     for (const AxisPart& part : space_.axes) output.dims.push_back({part.part, part.axis});
     to_.contraction = ContractionStage{physical_contraction(c, layouts), stage.lhs, stage.rhs};
+  }
+
+  // Of weights whose transformed ones lie like this: their window, dimensions 2 and 3, is behind the blocks.
+  static Layout window_layout(const Layout& transformed) {
+    Layout layout;
+    layout.block = transformed.block;
+    auto add = [&](bool inner) {
+      for (const LayoutDim& d : transformed.dims)
+        if (d.dimension > 0 && (d.part == Part::inner) == inner) layout.dims.push_back({d.part, d.dimension - 1});
+    };
+    add(false);
+    layout.dims.push_back({Part::whole, 2});
+    layout.dims.push_back({Part::whole, 3});
+    add(true);
+    return layout;
   }
 
   // An index as block and place in the block, without division where it is 16*cb + ci plus whole blocks.
@@ -256,6 +272,7 @@ class ContractionRewriter {
     NETC_CHECK(find_split_axes(), "a contraction has no form in these layouts");
     Contraction to;
     to.output = from_.output;
+    to.winograd = from_.winograd;
     find_extensions();
     for (size_t a = 0; a < from_.axes.size(); ++a) {
       const ContractionAxis& axis = from_.axes[a];

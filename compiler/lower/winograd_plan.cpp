@@ -1,8 +1,11 @@
 #include "compiler/lower/winograd_plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "compiler/base/error.h"
+#include "compiler/lower/layout.h"
 
 namespace netc {
 namespace {
@@ -105,7 +108,7 @@ KernelBody product_body(int64_t inputs, int64_t outputs, int64_t tiles) {
   c.tensors = {ContractionTensor{v, {plain(kCb), plain(kTile), plain(kCi)}},
                ContractionTensor{u, {plain(kKb), plain(kCb), plain(kCi), plain(kKi)}},
                ContractionTensor{m, {plain(kKb), plain(kTile), plain(kKi)}}};
-  body.contraction = ContractionStage{c, 0, 1, std::nullopt};
+  body.contraction = ContractionStage{c, 0, 1};
   body.nest.extents = m;
   body.nest.parallel = 3;
   body.nest.stores = {{2, body.nest.dag.reduced(0)}};
@@ -121,28 +124,36 @@ int64_t WinogradPlan::m_offset() const { return v_offset() + winograd.positions(
 int64_t WinogradPlan::product_offset() const { return m_offset() + winograd.positions() * m_pitch(); }
 int64_t WinogradPlan::scratch_bytes() const { return 4 * product_offset() + product_plan.scratch_bytes(); }
 
-std::optional<Winograd> choose_winograd(const Contraction& contraction, const Target& target) {
+WinogradChoice choose_winograd(const Contraction& contraction, const Target& target) {
   const std::optional<WinogradForm> form = winograd_form(contraction);
-  if (!form) return std::nullopt;
+  if (!form) return {std::nullopt, "it reads its tensors otherwise"};
   const Machine machine(target);
   const int64_t steps = 9 * form->inputs * kLaneBlock;
   // Some 24 columns at a time, as a direct plan has them.
-  double least = product_of({form->images, form->rows}) * machine.product(form->columns, form->outputs, steps) +
-                 4 * product_of({steps, form->outputs, kLaneBlock}) / machine.memory_bytes;
-  least /= kLeastGain;
-  std::optional<Winograd> best;
+  const double direct = product_of({form->images, form->rows}) * machine.product(form->columns, form->outputs, steps) +
+                        4 * product_of({steps, form->outputs, kLaneBlock}) / machine.memory_bytes;
+  Winograd best;
+  double least = 0;
   for (int64_t tile : {2, 4}) {
     const Winograd winograd{tile};
     const double cycles = cycles_of(machine, winograd, *form, choose_block(machine, winograd, *form));
-    if (cycles >= least) continue;
+    if (least != 0 && cycles >= least) continue;
     least = cycles;
     best = winograd;
   }
-  return best;
+  if (direct < kLeastGain * least)
+    return {std::nullopt, fmt::format("Winograd's {} is estimated at {:.2f} times the speed", to_string(best), direct / least)};
+  return {best, fmt::format("Winograd's {}, estimated at {:.2f} times the direct speed", to_string(best), direct / least)};
+}
+
+WinogradChoice choose_winograd(const Contraction& logical, const LayoutOptions& options, const Target& target) {
+  const std::optional<std::array<Layout, 3>> layouts = wanted_layouts(logical, options);
+  if (!layouts || !splits((*layouts)[0], 1) || !splits((*layouts)[2], 1)) return {std::nullopt, "its channels do not lie in blocks"};
+  return choose_winograd(physical_contraction(logical, *layouts), target);
 }
 
 WinogradPlan plan_winograd(const KernelBody& body, const Target& target, const std::optional<WinogradBlock>& given) {
-  NETC_CHECK(body.contraction && body.contraction->winograd, "a contraction in Winograd's form");
+  NETC_CHECK(body.contraction && body.contraction->contraction.winograd, "a contraction in Winograd's form");
   const std::optional<WinogradForm> form = winograd_form(body.contraction->contraction);
   NETC_CHECK(form, "a contraction in Winograd's form");
   const KernelOperand &x = body.operands[static_cast<size_t>(body.contraction->lhs)],
@@ -151,7 +162,7 @@ WinogradPlan plan_winograd(const KernelBody& body, const Target& target, const s
   NETC_CHECK(x.strides[3] == kLaneBlock && x.strides[4] == 1 && u.strides == row_major_strides(u.shape), "operands in channel blocks");
   const Machine machine(target);
   WinogradPlan plan;
-  plan.winograd = *body.contraction->winograd;
+  plan.winograd = *body.contraction->contraction.winograd;
   plan.form = *form;
   plan.block = given ? *given : choose_block(machine, plan.winograd, *form);
   plan.vector_lanes = target.vector_lanes;

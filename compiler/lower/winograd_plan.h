@@ -1,4 +1,4 @@
-// How a Winograd convolution (lower/winograd.h) is cut into tasks, and a task's work: plain data, no code generation.
+// How a Winograd convolution (ir/winograd.h) is cut into tasks, and a task's work: plain data, no code generation.
 //
 // A task takes a block of tiles (images x tile rows x tile columns) and of output channels. In the worker's scratch memory it
 //   1. transforms its inputs, of all channels:           V[position][cb][tile][16]
@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "compiler/lower/contraction_layouts.h"
 #include "compiler/lower/direct_plan.h"
 #include "compiler/lower/winograd.h"
 
@@ -42,11 +43,13 @@ struct WinogradPlan {
   int64_t m_pitch() const { return (block.outputs * tiles() + 1) * kLaneBlock; }
 };
 
-// REQUIRES: body.contraction->winograd, and a form for it.
+// REQUIRES: body.contraction->contraction.winograd, and a form for it.
 WinogradPlan plan_winograd(const KernelBody& body, const Target& target, const std::optional<WinogradBlock>& block = std::nullopt);
 
-// The tile with which a contraction is done faster than directly, by the estimated cycles. nullopt: none is.
-std::optional<Winograd> choose_winograd(const Contraction& contraction, const Target& target);
+// The tile with which a contraction over blocks is done faster than directly, by the estimated cycles; none if none is.
+WinogradChoice choose_winograd(const Contraction& contraction, const Target& target);
+// The same of one over dense tensors, in the layouts that it will get.
+WinogradChoice choose_winograd(const Contraction& logical, const LayoutOptions& layouts, const Target& target);
 
 std::string to_string(const WinogradPlan& plan);
 

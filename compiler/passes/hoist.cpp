@@ -25,9 +25,8 @@ bool reads_the_run(const Graph& graph, const Node& node) {
 class Hoisting {
  public:
   explicit Hoisting(const Graph& graph)
-      : graph_(graph), fixed_(graph.values.size(), false), in_main_(graph.nodes.size(), false),
+      : graph_(graph), fixed_(fixed_values(graph)), in_main_(graph.nodes.size(), false),
         in_prepare_(graph.nodes.size(), false), is_boundary_(graph.values.size(), false) {
-    find_fixed();
     divide();
   }
 
@@ -60,19 +59,6 @@ class Hoisting {
 
  private:
   static size_t at(ValueId value) { return static_cast<size_t>(value.index); }
-
-  // fixed_: the value is the same in every run, as long as the states are.
-  void find_fixed() {
-    std::set<int32_t> updated;
-    for (const StateUpdate& update : graph_.updates) updated.insert(update.state);
-    for (const Node& node : graph_.nodes) {
-      bool fixed = node.op != &input_op();
-      if (node.op == &state_op()) fixed = !updated.count(static_cast<int32_t>(node.attrs.integer("index")));
-      for (ValueId input : node.inputs) fixed &= !input.valid() || fixed_[at(input)];
-      if (fixed && !is_leaf(node)) fixed = !reads_the_run(graph_, node);
-      for (ValueId output : node.outputs) fixed_[at(output)] = fixed;
-    }
-  }
 
   // Backwards: what `main` computes, the boundary, and what `prepare` needs for it.
   void divide() {
@@ -127,6 +113,20 @@ class Hoisting {
 };
 
 }  // namespace
+
+std::vector<bool> fixed_values(const Graph& graph) {
+  std::set<int32_t> updated;
+  for (const StateUpdate& update : graph.updates) updated.insert(update.state);
+  std::vector<bool> is_fixed(graph.values.size(), false);
+  for (const Node& node : graph.nodes) {
+    bool fixed = node.op != &input_op();
+    if (node.op == &state_op()) fixed = !updated.count(static_cast<int32_t>(node.attrs.integer("index")));
+    for (ValueId input : node.inputs) fixed &= !input.valid() || is_fixed[static_cast<size_t>(input.index)];
+    if (fixed && !is_leaf(node)) fixed = !reads_the_run(graph, node);
+    for (ValueId output : node.outputs) is_fixed[static_cast<size_t>(output.index)] = fixed;
+  }
+  return is_fixed;
+}
 
 HoistedGraph hoist_preparation(const Graph& graph) { return Hoisting(graph).run(); }
 

@@ -10,6 +10,8 @@
 // depends on a run-time scalar, on a random draw, or on a state that the run itself updates.
 #pragma once
 
+#include <vector>
+
 #include "compiler/ir/graph.h"
 
 namespace netc {
@@ -19,5 +21,8 @@ struct HoistedGraph {
   Graph main;     // declares the states of `graph`, then the prepared ones, as `prepare` does
 };
 HoistedGraph hoist_preparation(const Graph& graph);
+
+// Per value, whether it is the same in every run as long as the states are.
+std::vector<bool> fixed_values(const Graph& graph);
 
 }  // namespace netc

@@ -151,7 +151,7 @@ KernelBody with_winograd(KernelBody body, const Winograd& winograd) {
   u.name = "u";
   u.shape = transformed_shape(u.shape, winograd);
   u.strides = row_major_strides(u.shape);
-  body.contraction->winograd = winograd;
+  body.contraction->contraction.winograd = winograd;
   return body;
 }
 

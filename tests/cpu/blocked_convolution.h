@@ -34,7 +34,7 @@ KernelBody blocked_body(const BlockedConvolution& v, Direction direction, bool h
 void add_epilogue(KernelBody& body, int64_t channels, bool with_residual = true);
 void add_channel_sums(KernelBody& body, int64_t rows);
 
-// The body that reads transformed weights (lower/winograd.h) as operand 1. REQUIRES: a forward body.
+// The body that reads transformed weights (ir/winograd.h) as operand 1. REQUIRES: a forward body.
 KernelBody with_winograd(KernelBody body, const Winograd& winograd);
 
 // Values for an operand of the body, zero where the convolution has halos and padding lanes.

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "compiler/lower/physical_space.h"
 #include "compiler/lower/winograd_plan.h"
+#include "compiler/ops/winograd.h"
 #include "tests/cpu/blocked_convolution.h"
 #include "tests/cpu/kernel_harness.h"
 #include "tests/tolerance.h"
@@ -18,15 +20,26 @@ const BlockedConvolution kCases[] = {
     {2, 16, 9, 11, 32, 3, 3, 1, 0},  {1, 16, 8, 150, 16, 3, 3, 1, 1}, {1, 16, 5, 6, 32, 3, 3, 1, 2},   {5, 16, 1, 2, 16, 3, 3, 1, 1},
 };
 
+// The kernel of winograd_weights, from [kb, cb, 3, 3, ci, ki] to [positions, kb, cb, ci, ki].
+KernelBody weights_body(const Shape& w, const Winograd& winograd) {
+  const Shape dense{w[0] * w[5], w[1] * w[4], 3, 3};
+  const Attrs attrs{{"tile", winograd.tile}};
+  const OpDef& op = winograd_weights_op();
+  const TensorType u = op.infer({attrs, {{DType::f32, dense}}, {true}, {}})[0];
+  KernelBody logical;
+  logical.nest = op.scalar({attrs, {{DType::f32, dense}}, {true}, {u}});
+  logical.nest.stores[0].output = 1;
+  logical.operands = {{"w", DType::f32, dense, row_major_strides(dense)},
+                      {"u", DType::f32, u.shape, row_major_strides(u.shape), Space::arena, true}};
+  using Part = LayoutDim::Part;
+  const Layout from{{{Part::outer, 0}, {Part::outer, 1}, {Part::whole, 2}, {Part::whole, 3}, {Part::inner, 1}, {Part::inner, 0}}};
+  const Layout to{{{Part::whole, 0}, {Part::outer, 1}, {Part::outer, 2}, {Part::inner, 2}, {Part::inner, 1}}};
+  return make_physical(logical, {{from, row_major_strides(w)}, {to, row_major_strides(transformed_shape(w, winograd))}}, space_of(to));
+}
+
 // w in the transformed shape, by the kernel that prepares it.
 HostTensor transform(const HostTensor& w, const Winograd& winograd, const Target& target) {
-  const KernelBody body = winograd_weights(w.shape, winograd);
-  std::vector<const HostTensor*> operands(body.operands.size(), nullptr);
-  operands[0] = &w;
-  HostTensor u{transformed_shape(w.shape, winograd), {}};
-  for (const HostTensor& position : CompiledKernel(body, target).run(operands))
-    u.data.insert(u.data.end(), position.data.begin(), position.data.end());
-  return u;
+  return CompiledKernel(weights_body(w.shape, winograd), target).run({&w, nullptr})[1];
 }
 
 void check(const BlockedConvolution& v, const Winograd& winograd, const KernelBody& direct, const Target& target) {
@@ -93,7 +106,7 @@ TEST(Winograd, MatricesFilter) {
 TEST(Winograd, TakesLargeImagesAndLeavesOtherContractions) {
   const Target target = target_named("x86-64-v3");
   const auto chosen = [&](const BlockedConvolution& v) {
-    return choose_winograd(blocked_body(v, Direction::forward).contraction->contraction, target);
+    return choose_winograd(blocked_body(v, Direction::forward).contraction->contraction, target).winograd;
   };
   EXPECT_EQ(chosen({1, 64, 56, 56, 64, 3, 3, 1, 1}), Winograd{4});
   EXPECT_EQ(chosen({8, 128, 28, 28, 128, 3, 3, 1, 1}), Winograd{4});

@@ -135,6 +135,26 @@ class CommandLine(Case):
         self.netc("emit", "tiny.net", "--stage=asm", "--device", "cuda", code=2)
         self.netc("emit", "tiny.net", "--stage=cuda", "--device", "cuda:sm_20", code=2)
 
+    def test_winograd_can_be_turned_off(self):
+        self.write("wide.net", "network wide { input x: [64, 20, 20]\n c: conv(64, 3x3)\n relu\n d: conv(64, 1x1)\n global_avg_pool\n output y }")
+        layers = lambda *flags: {l["path"]: l["convolutions"] for l in self.json("explain", "wide.net", *flags)["layers"] if l["convolutions"]}
+        chosen = layers()
+        self.assertEqual(chosen["c"][0]["winograd_tile"], 4)
+        self.assertIn("times the direct speed", chosen["c"][0]["reason"])
+        self.assertEqual(chosen["d"], [{"winograd_tile": None, "reason": "its window is 1x1"}])
+        self.assertEqual(layers("--no-winograd")["c"], [{"winograd_tile": None, "reason": "Winograd is off"}])
+        self.assertEqual(layers("--train"), {})
+        self.assertIn("Winograd's F(4, 3)", self.netc("explain", "wide.net").stdout)
+        self.assertIn("direct: Winograd is off", self.netc("explain", "wide.net", "--no-winograd").stdout)
+        predict = ("predict", "wide.net", "--random-weights", "--random-input", "--output", "y.npy")
+        rows = []
+        for flags in ((), ("--no-winograd",)):
+            self.netc(*predict, *flags)
+            rows.append(read_npy(self.folder / "y.npy")[1])
+        self.assertNotEqual(*rows)
+        for winograd, direct in zip(*rows):
+            self.assertAlmostEqual(winograd, direct, delta=1e-5 * max(map(abs, rows[1])))
+
     def test_graph(self):
         self.tiny()
         self.netc("graph", "tiny.net", "--output", "t.dot")

@@ -68,6 +68,13 @@ int main(int argc, char** argv) {
   small.max_bytes = 1000;
   require(!netc::Network::from_file(file, small), "max_bytes is kept");
 
+  // Winograd's convolutions keep transformed weights, unless they are turned off.
+  const std::string wide = "network wide { input x: [64, 20, 20]\n conv(64, 3x3)\n output y }";
+  netc::Options direct;
+  direct.winograd = false;
+  auto with = netc::Network::from_source(wide), off = netc::Network::from_source(wide, direct);
+  require(with && off && with->planned_bytes() > off->planned_bytes(), "Options::winograd", with ? "" : with.error().text());
+
   // Training on the host's own batches, then on the recipe's data, then from a saved state.
   netc::Options options;
   options.threads = 2;

@@ -6,12 +6,18 @@
 
 #include <cmath>
 
+#include "compiler/lower/choose_layouts.h"
 #include "compiler/lower/fuse.h"
+#include "compiler/lower/layout.h"
 #include "compiler/lower/memory_plan.h"
+#include "compiler/lower/winograd.h"
 #include "compiler/ops/registry.h"
 #include "compiler/passes/cast_precision.h"
 #include "compiler/passes/differentiate.h"
+#include "compiler/passes/fold_batch_norm.h"
+#include "compiler/passes/hoist.h"
 #include "compiler/passes/pipeline.h"
+#include "compiler/passes/winograd.h"
 #include "tests/lower/networks.h"
 #include "tests/lower/run_schedule.h"
 
@@ -103,6 +109,77 @@ TEST(Schedule, ComputesRandomNetworksInBlockedLayouts) {
     check(graph, seed, {.layouts = kAllBlocked});
     check(differentiate(graph, "loss"), seed, {.smallest_statistics = seed % 2 == 0 ? INT64_MAX : 0, .layouts = kAllBlocked});
   }
+}
+
+// Every convolution that Winograd's algorithm can do, done so with one tile.
+WinogradGraph with_winograd(const Graph& graph, const Winograd& winograd, const LayoutOptions& options) {
+  return use_winograd(optimize(graph), [&](const Contraction& c) -> WinogradChoice {
+    const auto layouts = wanted_layouts(c, options);
+    if (!layouts || !winograd_form(physical_contraction(c, *layouts))) return {std::nullopt, "no form"};
+    return {winograd, "forced"};
+  });
+}
+
+// The same values as the direct convolutions, by interpretation and by the schedule; returns how many were replaced.
+int check_winograd(const Graph& graph, uint64_t seed, const Winograd& winograd, const FuseOptions& options) {
+  const InterpretInputs inputs = random_inputs(graph, seed);
+  const InterpretResult expected = interpret(graph, inputs);
+  const WinogradGraph replaced = with_winograd(graph, winograd, options.layouts);
+  const InterpretResult interpreted = interpret(replaced.graph, inputs);
+  expect_near(interpreted.outputs, expected.outputs);
+  const Schedule schedule = make_schedule(replaced.graph, Target{}, nullptr, options);
+  const InterpretResult actual = run_schedule(schedule, plan_memory(schedule), inputs);
+  expect_near(actual.outputs, expected.outputs);
+  expect_near(actual.states, expected.states);
+  int count = 0;
+  for (const WinogradDecision& d : replaced.decisions) count += d.choice.winograd.has_value();
+  int kernels = 0;
+  for (const ScheduledKernel& kernel : schedule.kernels)
+    kernels += kernel.body.contraction && kernel.body.contraction->contraction.winograd;
+  EXPECT_EQ(kernels, count);
+  if (testing::Test::HasFailure()) std::printf("%s\n%s\n", to_string(replaced.graph).c_str(), to_string(schedule, true).c_str());
+  return count;
+}
+
+TEST(Schedule, ComputesWinogradConvolutions) {
+  for (int64_t tile : {2, 4}) {
+    int count = 0;
+    for (const Graph& graph : {small_cnn(3), residual_network(2), inception_network(2)})
+      count += check_winograd(graph, 1, {tile}, {.smallest_statistics = 0, .layouts = kAllBlocked});
+    EXPECT_GE(count, 6);
+    for (uint64_t seed = 0; seed < 20 && !HasFailure(); ++seed) {
+      SCOPED_TRACE(seed);
+      check_winograd(random_network(seed), seed, {tile}, {.layouts = kAllBlocked});
+    }
+  }
+}
+
+// What is hoisted is the transformed weights alone: `main` has neither the parameter's nor the folded weight's values.
+TEST(Schedule, PreparesTransformedWeights) {
+  NetBuilder net(2);
+  ValueId x = net.image({16, 6, 7});
+  x = net.relu(net.batch_norm_inference(net.conv(x, 32, 3, 1, "a"), "bn"));
+  x = net.conv(x, 16, 3, 1, "b", true);
+  net.b.add_output("y", x);
+  const Graph graph = net.b.finish();
+  const InterpretInputs inputs = random_inputs(graph, 3);
+  const HoistedGraph hoisted = hoist_preparation(with_winograd(fold_batch_norm(graph), {4}, {}).graph);
+  int prepared = 0;
+  for (const StateVariable& state : hoisted.main.states)
+    if (state.kind == StateKind::prepared && state.type.shape.size() > 1) {
+      EXPECT_EQ(state.type.shape[0], 36) << state.path;
+      ++prepared;
+    }
+  EXPECT_EQ(prepared, 2);
+
+  const StateLayouts layouts = choose_state_layouts({&hoisted.main}, {});
+  const auto run = [&](const Graph& part, const InterpretInputs& given) {
+    const Schedule schedule = make_schedule(part, Target{}, nullptr, {}, layouts);
+    return run_schedule(schedule, plan_memory(schedule), given);
+  };
+  InterpretInputs main_inputs = inputs;
+  main_inputs.states = run(hoisted.prepare, inputs).states;
+  expect_near(run(hoisted.main, main_inputs).outputs, interpret(graph, inputs).outputs);
 }
 
 }  // namespace

@@ -32,7 +32,8 @@ struct Network::Impl {
   void compile(const std::string& reference) {
     check_options(options);
     executor = make_executor(options);
-    const CompileSettings settings{options.device, options.precision, options.cpu, cache_settings(options.cache_dir)};
+    CompileSettings settings{options.device, options.precision, options.cpu, cache_settings(options.cache_dir)};
+    settings.winograd = options.winograd;
     Compilation compilation = plan_inference(project, {reference, options.set, false}, options.max_batch, settings);
     planned = static_cast<uint64_t>(netc::planned_bytes(compilation, executor->workers()).total());
     if (options.max_bytes > 0 && planned > options.max_bytes)

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "compiler/backend/cpu/lane_builder.h"
-#include "compiler/lower/winograd.h"
+#include "compiler/ir/winograd.h"
 
 namespace netc {
 

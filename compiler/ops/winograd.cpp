@@ -1,0 +1,125 @@
+#include "compiler/ops/winograd.h"
+
+#include "compiler/ops/check.h"
+#include "compiler/ops/nest.h"
+#include "compiler/ops/registry.h"
+#include "compiler/ops/rows.h"
+
+namespace netc {
+namespace {
+
+Winograd winograd_of(const OpCall& call) {
+  const int64_t tile = check::integer_between(call, "tile", 2, 4);
+  check::require_argument(tile != 3, "Winograd tiles of 2 or 4", "tile");
+  return {tile};
+}
+
+void require_f32(const OpCall& call, size_t input) {
+  if (call.inputs[input].dtype != DType::f32) throw OpError("E0206", "Winograd's convolution is of f32");
+}
+
+std::vector<TensorType> infer_weights(const OpCall& call) {
+  require_f32(call, 0);
+  check::rank(call, 0, 4, "a weight [K, C, 3, 3]");
+  const Shape& w = call.inputs[0].shape;
+  check::shape(call, 0, {w[0], w[1], 3, 3}, "the weight");
+  return {{DType::f32, transformed_shape(w, winograd_of(call))}};
+}
+
+// Column `k` of a matrix at a row that is an index.
+ExprId coefficient(Dag& dag, const Matrix& matrix, ExprId row, size_t k) {
+  ExprId value = dag.real(matrix.back()[k]);
+  for (size_t r = matrix.size() - 1; r-- > 0;)
+    value = dag.select(dag.index_equal(row, dag.index(static_cast<int64_t>(r))), dag.real(matrix[r][k]), value);
+  return value;
+}
+
+LoopNest scalar_weights(const OpCall& call) {
+  const Winograd winograd = winograd_of(call);
+  const Matrix& g = winograd_transform(winograd.tile).weights;
+  LoopNest nest = map_over(call.outputs[0].shape);
+  Dag& dag = nest.dag;
+  const ExprId position = dag.axis(0);
+  const ExprId row = dag.index_floor_div(position, winograd.window()), column = dag.index_floor_mod(position, winograd.window());
+  ExprId sum = kNoExpr;
+  const auto add = [&](ExprId total, ExprId term) { return total == kNoExpr ? term : dag.add(total, term); };
+  for (size_t kw = 0; kw < 3; ++kw) {
+    ExprId rows = kNoExpr;
+    for (size_t kh = 0; kh < 3; ++kh) {
+      const ExprId w = dag.load(0, {dag.axis(1), dag.axis(2), dag.index(static_cast<int64_t>(kh)), dag.index(static_cast<int64_t>(kw))});
+      rows = add(rows, dag.mul(coefficient(dag, g, row, kh), w));
+    }
+    sum = add(sum, dag.mul(coefficient(dag, g, column, kw), rows));
+  }
+  nest.stores = {{0, sum}};
+  return nest;
+}
+
+// The correlation that it does, of weights [K, C, 3, 3].
+struct Direct {
+  Attrs attrs;
+  std::vector<TensorType> inputs;
+};
+
+Direct direct_form(const OpCall& call) {
+  const Shape& u = call.inputs[1].shape;
+  return {complete_attrs(op("correlation"), {{"pad_h", check::integer_between(call, "pad_h", 0)}, {"pad_w", check::integer_between(call, "pad_w", 0)}}),
+          {call.inputs[0], {DType::f32, {u[1], u[2], 3, 3}}}};
+}
+
+std::vector<TensorType> infer_correlation(const OpCall& call) {
+  require_f32(call, 0);
+  require_f32(call, 1);
+  check::rank(call, 1, 3, "a weight [positions, K, C]");
+  const Shape& u = call.inputs[1].shape;
+  check::shape(call, 1, {winograd_of(call).positions(), u[1], u[2]}, "the weight");
+  const Direct direct = direct_form(call);
+  return op("correlation").infer({direct.attrs, direct.inputs, {true, true}, {}});
+}
+
+Contraction contract_correlation(const OpCall& call) {
+  const Direct direct = direct_form(call);
+  Contraction c = op("correlation").contract({direct.attrs, direct.inputs, {true, true}, call.outputs});
+  c.winograd = winograd_of(call);
+  return c;
+}
+
+const char* const kNoGradient = "it takes the place of a correlation in inference";
+
+}  // namespace
+
+const OpDef& winograd_weights_op() {
+  static const OpDef def = [] {
+    OpDef d;
+    d.name = "winograd_weights";
+    d.doc = "The weights of a 3x3 convolution for Winograd's algorithm: u[p, k, c] = (G w[k, c] G^T)[p] (Winograd 1980; Lavin, Gray 2016).";
+    d.inputs = {{"weight", "weight: [K, C, 3, 3]"}};
+    d.outputs = {"u"};
+    d.attrs = {integer_attr("tile", "outputs along one edge of a tile: 2 or 4")};
+    d.infer = infer_weights;
+    d.no_gradient = kNoGradient;
+    d.scalar = scalar_weights;
+    return d;
+  }();
+  return def;
+}
+
+const OpDef& winograd_correlation_op() {
+  static const OpDef def = [] {
+    OpDef d;
+    d.name = "winograd_correlation";
+    d.doc = "A 3x3 correlation of stride 1 by Winograd's algorithm, of transformed weights (Winograd 1980; Lavin, Gray 2016).";
+    d.inputs = {{"x", "x: [N, C, H, W]"}, {"u", "u: [positions, K, C]"}};
+    d.outputs = {"y"};
+    d.attrs = {integer_attr("tile", "outputs along one edge of a tile: 2 or 4"), integer_attr("pad_h", "zero rows above and below", 0),
+               integer_attr("pad_w", "zero columns left and right", 0)};
+    d.infer = infer_correlation;
+    d.no_gradient = kNoGradient;
+    d.contract = contract_correlation;
+    d.arithmetic = Arithmetic::contraction;
+    return d;
+  }();
+  return def;
+}
+
+}  // namespace netc
