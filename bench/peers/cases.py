@@ -10,7 +10,8 @@ REFERENCES = {"resnet18": "std.resnet:resnet18", "resnet50": "std.resnet:resnet5
 IMAGENET = ["resnet50", "resnet18", "googlenet"]
 SMALL = ["cifar_resnet20", "fashion_mnist"]
 NAME_MAPS = {"resnet18": "torchvision_resnet", "resnet50": "torchvision_resnet", "googlenet": "torchvision_googlenet"}
-PEER_NAMES = ["onnxruntime", "openvino", "torch-eager", "torch-frozen", "torch-inductor"]
+DIRECT = "netc-direct"  # netc again, without Winograd's convolutions
+PEER_NAMES = [DIRECT, "onnxruntime", "openvino", "torch-eager", "torch-frozen", "torch-inductor"]
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,17 @@ def all_cases():
     return cases
 
 
-def netc_command(environment, case):
+def netc_command(environment, case, name="netc"):
     command = [environment.netc, "bench", REFERENCES[case.network], "--batch", case.batch, "--threads", case.threads,
                "--precision", case.dtype, "--on-demand"]
-    return command + (["--train"] if case.mode == "training" else [])
+    return command + (["--train"] if case.mode == "training" else []) + (["--no-winograd"] if name == DIRECT else [])
 
 
 def peers_of(case):
     """Names of PEER_NAMES that can run the case."""
     if case.mode == "training":
         return ["torch-eager", "torch-inductor"]
-    return [*(["onnxruntime"] if case.dtype == "f32" else []), "openvino", "torch-frozen", "torch-inductor"]
+    return [*([DIRECT, "onnxruntime"] if case.dtype == "f32" else []), "openvino", "torch-frozen", "torch-inductor"]
 
 
 def peer_command(environment, case, peer):

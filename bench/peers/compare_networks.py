@@ -26,8 +26,8 @@ def run_case(environment, case, peers, rounds, seconds, limits):
 
 
 def start(environment, case, name):
-    if name == "netc":
-        return Worker(name, matrix.netc_command(environment, case))
+    if name in ("netc", matrix.DIRECT):
+        return Worker(name, matrix.netc_command(environment, case, name))
     if name == "torch-inductor" and not matrix.inductor_mark(environment, case).exists():
         raise WorkerFailed("not compiled yet: --prepare-inductor")
     return Worker(name, matrix.peer_command(environment, case, name), environment.variables(case.threads))
