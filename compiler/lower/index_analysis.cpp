@@ -19,6 +19,7 @@ void add_scaled(LinearForm& to, const LinearForm& form, int64_t factor) {
 
 IndexAnalysis::IndexAnalysis(const KernelBody& body) : body_(body), dag_(body.nest.dag) {
   NETC_CHECK(body.nest.extents.size() < 60, "too many axes");
+  for (int64_t extent : body.nest.extents) extents_.push_back({0, extent - 1});
 }
 
 const LinearForm& IndexAnalysis::linear(ExprId index) {
@@ -122,24 +123,24 @@ LinearForm IndexAnalysis::store_offset(int operand) const {
   return form;
 }
 
-std::optional<IndexRange> IndexAnalysis::range(const LinearForm& form) {
+std::optional<IndexRange> IndexAnalysis::range(const LinearForm& form, const std::vector<IndexRange>& axes) {
   IndexRange total{form.constant, form.constant};
   auto add = [&](IndexRange r, int64_t c) {
     total.low += c * (c > 0 ? r.low : r.high);
     total.high += c * (c > 0 ? r.high : r.low);
   };
-  for (auto [axis, c] : form.axes) add({0, body_.nest.extents[static_cast<size_t>(axis)] - 1}, c);
+  for (auto [axis, c] : form.axes) add(axes[static_cast<size_t>(axis)], c);
   for (auto [atom, c] : form.atoms) {
-    std::optional<IndexRange> r = range(atom);
+    std::optional<IndexRange> r = range(atom, axes);
     if (!r) return std::nullopt;
     add(*r, c);
   }
   return total;
 }
 
-std::optional<IndexRange> IndexAnalysis::range(ExprId index) {
+std::optional<IndexRange> IndexAnalysis::range(ExprId index, const std::vector<IndexRange>& axes) {
   const Expr& e = dag_[index];
-  auto arg = [&](int i) { return range(linear(e.args[static_cast<size_t>(i)])); };
+  auto arg = [&](int i) { return range(linear(e.args[static_cast<size_t>(i)]), axes); };
   switch (e.kind) {
     case ExprKind::index_floor_div: {
       std::optional<IndexRange> r = arg(0);
@@ -162,6 +163,15 @@ std::optional<IndexRange> IndexAnalysis::range(ExprId index) {
     }
     default: return std::nullopt;
   }
+}
+
+std::optional<bool> IndexAnalysis::compare(const Expr& less, const std::vector<IndexRange>& axes) {
+  LinearForm difference = linear(less.args[1]);
+  add_scaled(difference, linear(less.args[0]), -1);
+  const std::optional<IndexRange> r = range(difference, axes);
+  if (r && r->low > 0) return true;
+  if (r && r->high <= 0) return false;
+  return std::nullopt;
 }
 
 AxisSet IndexAnalysis::dependencies(const LinearForm& form) {
@@ -232,6 +242,30 @@ std::vector<LinearForm> IndexAnalysis::all_forms() {
   }
   for (const Store& s : body_.nest.stores) forms.push_back(store_offset(s.output));
   return forms;
+}
+
+std::optional<IndexRange> guard_free_range(const KernelBody& body, IndexAnalysis& analysis, int axis) {
+  const IndexRange whole = analysis.axis_ranges()[static_cast<size_t>(axis)];
+  IndexRange inside = whole;
+  std::vector<ExprId> roots;
+  for (const Reduction& r : body.nest.reductions) roots.push_back(r.body);
+  visit_postorder(body.nest.dag, roots, [&](ExprId id) {
+    const Expr& e = body.nest.dag[id];
+    if (e.kind != ExprKind::index_less || !(analysis.dependencies(id) & axis_bit(axis))) return;
+    std::vector<IndexRange> ranges = analysis.axis_ranges();
+    int64_t low = whole.high + 1, high = -1, count = 0;
+    for (int64_t x = whole.low; x <= whole.high; ++x) {
+      ranges[static_cast<size_t>(axis)] = {x, x};
+      if (!analysis.compare(e, ranges).value_or(false)) continue;
+      low = std::min(low, x);
+      high = x;
+      ++count;
+    }
+    if (count != high - low + 1 || 2 * count <= whole.high) return;
+    inside = {std::max(inside.low, low), std::min(inside.high, high)};
+  });
+  if (inside.low > inside.high || (inside.low == whole.low && inside.high == whole.high)) return std::nullopt;
+  return inside;
 }
 
 std::vector<int> merge_axes(const KernelBody& body, IndexAnalysis& analysis, const Shape& block) {

@@ -47,7 +47,12 @@ class IndexAnalysis {
   // Element offset at which a parallel index is stored.
   LinearForm store_offset(int operand) const;
 
-  std::optional<IndexRange> range(const LinearForm& form);
+  // What the form is between, over all of the nest, or while each axis is within the range given for it.
+  std::optional<IndexRange> range(const LinearForm& form) { return range(form, extents_); }
+  std::optional<IndexRange> range(const LinearForm& form, const std::vector<IndexRange>& axes);
+  const std::vector<IndexRange>& axis_ranges() const { return extents_; }
+  // Whether a < b, where that is the same for all axes within these ranges. REQUIRES: an index_less.
+  std::optional<bool> compare(const Expr& less, const std::vector<IndexRange>& axes);
   AxisSet dependencies(ExprId id);
   AxisSet dependencies(const LinearForm& form);
   // Whether an index comes from data (loaded, or from a real), so that its range is not known.
@@ -57,7 +62,7 @@ class IndexAnalysis {
   std::vector<LinearForm> all_forms();
 
  private:
-  std::optional<IndexRange> range(ExprId index);
+  std::optional<IndexRange> range(ExprId index, const std::vector<IndexRange>& axes);
   LinearForm make_linear(ExprId index);
   LinearForm divide(ExprId index, bool remainder);
   void simplify(LinearForm& form);
@@ -65,9 +70,14 @@ class IndexAnalysis {
 
   const KernelBody& body_;
   const Dag& dag_;
+  std::vector<IndexRange> extents_;  // per axis, all of it
   std::map<ExprId, LinearForm> linear_;
   std::map<ExprId, AxisSet> dependencies_;
 };
+
+// The values of a parallel axis at which guards within the reductions hold whatever the other axes are: the columns
+// of a pooling whose windows do not leave the image. Guards that rarely hold, or at values apart, do not count. nullopt: all values, or none.
+std::optional<IndexRange> guard_free_range(const KernelBody& body, IndexAnalysis& analysis, int axis);
 
 // Which axes may be run as one: merged[a] is the next inner axis whose loop runs over a's range too, or
 // -1. `block` is the task's block of the parallel axes: an axis that is split takes no outer one in.

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "compiler/interpret/evaluate.h"
+#include "compiler/lower/physical_space.h"
 #include "tests/cpu/kernel_harness.h"
 
 namespace netc {
@@ -224,6 +225,53 @@ TEST_P(Nests, WritesHalos) {
       for (size_t i = 0; i < x.data.size(); ++i) ASSERT_EQ(y.data[i], static_cast<double>(static_cast<float>(x.data[i]) + 1.0f));
     }
   }
+}
+
+// Poolings over channels in blocks, whole and not, with windows that leave the image at both edges, at one, everywhere and nowhere:
+// parts of the loops that are checked and parts that are not, windows that are unrolled and one that is too large for it.
+TEST_P(Nests, PoolingsOverBlocks) {
+  struct Window {
+    int64_t size, stride, pad;
+  };
+  const Target target = target_named(GetParam());
+  std::mt19937 random(5);
+  for (const Window& w : {Window{3, 1, 1}, {3, 2, 1}, {2, 2, 0}, {5, 1, 2}})
+    for (const Shape& image : {Shape{2, 24, 5, 7}, {1, 32, 30, 33}, {3, 16, 3, 3}})
+      for (const char* name : {"max_pool", "average_pool", "max_pool_gradient"}) {
+        const OpDef& definition = op(name);
+        Attrs attrs{{"window_h", w.size}, {"window_w", w.size}, {"stride_h", w.stride}, {"stride_w", w.stride}, {"pad_h", w.pad}, {"pad_w", w.pad}};
+        std::vector<TensorType> inputs{{DType::f32, image}};
+        if (definition.name == "max_pool_gradient") {
+          const TensorType pooled = op("max_pool").infer({complete_attrs(op("max_pool"), attrs), inputs, {true}, {}})[0];
+          attrs.set("height", image[2]);
+          attrs.set("width", image[3]);
+          inputs = {pooled, {DType::i32, pooled.shape}};
+        }
+        attrs = complete_attrs(definition, attrs);
+        const std::vector<bool> present(inputs.size(), true);
+        const KernelBody logical = body_of(definition, attrs, inputs, present, definition.infer({attrs, inputs, present, {}}));
+        const Layout layout = blocked_layout(4, {1});
+        std::vector<OperandForm> forms;
+        for (const KernelOperand& o : logical.operands) forms.push_back({layout, row_major_strides(physical_shape(layout, o.shape)), false});
+        const KernelBody body = make_physical(logical, forms, choose_space(logical, forms));
+        SCOPED_TRACE(to_string(body));
+        std::vector<HostTensor> tensors;
+        for (size_t i = 0; i < inputs.size(); ++i) {
+          const KernelOperand& o = body.operands[i];
+          const double most = o.dtype == DType::i32 ? static_cast<double>(w.size * w.size - 1) : 1;
+          tensors.push_back(random_tensor({o.dtype, o.shape}, o.dtype == DType::i32 ? 0 : -1, most, random));
+        }
+        std::vector<const HostTensor*> operands(body.operands.size(), nullptr);
+        for (size_t i = 0; i < tensors.size(); ++i) operands[i] = &tensors[i];
+        const std::vector<HostTensor> expected = reference(body, inputs.size(), operands, {});
+        const CompiledKernel kernel(body, target);
+        const std::vector<HostTensor> got = kernel.run(operands), again = kernel.run(operands, {}, Split::reversed_singles);
+        for (size_t o = 0; o < expected.size(); ++o) {
+          expect_close(expected[o], got[inputs.size() + o], DType::f32, body.nest.reduction_count(), name);
+          EXPECT_EQ(got[inputs.size() + o].data, again[inputs.size() + o].data);
+        }
+        if (HasFailure()) return;
+      }
 }
 
 // y may lie where x lies, when every element is read before it is written.

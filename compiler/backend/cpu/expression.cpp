@@ -18,6 +18,12 @@ namespace {
 
 constexpr int64_t kSmallIndex = int64_t{1} << 30;
 
+// A condition that is known to hold, in all lanes.
+bool is_true(Value* condition) {
+  auto* constant = llvm::dyn_cast<llvm::Constant>(condition);
+  return constant && constant->isAllOnesValue();
+}
+
 // Whether every offset and axis value of the kernel fits i32 with room for sums.
 bool small_indices(const KernelBody& body) {
   for (const KernelOperand& o : body.operands) {
@@ -36,6 +42,7 @@ Expressions::Expressions(LaneBuilder& builder, const KernelBody& body, IndexAnal
       merged_(merged), vector_axis_(vector_axis), width_(width),
       index_type_(lane_type(width > 1 && small_indices(body) ? builder.getInt32Ty() : builder.getInt64Ty())),
       axis_values_(body.nest.extents.size()), axis_levels_(body.nest.extents.size(), 0),
+      ranges_(body.nest.extents.size()),
       shifts_(body.nest.extents.size(), 0), shift_levels_(body.nest.extents.size(), 0) {
   if (vector_axis < 0) return;
   for (int axis = 0; axis < static_cast<int>(merged.size()); ++axis) {
@@ -46,13 +53,19 @@ Expressions::Expressions(LaneBuilder& builder, const KernelBody& body, IndexAnal
   if (vector_axis < body.nest.parallel) vector_set_ |= kReducedBit;
 }
 
-void Expressions::set_axis(int axis, Value* value) {
+void Expressions::set_axis(int axis, Value* value, std::optional<IndexRange> range) {
   axis_values_[static_cast<size_t>(axis)] = value;
+  if (auto* constant = llvm::dyn_cast<llvm::ConstantInt>(value); constant && !range) {
+    const int64_t first = constant->getSExtValue();
+    range = IndexRange{first, first + (axis == vector_axis_ ? width_ - 1 : 0)};
+  }
   // Axes that are merged into this one have no value of their own: its range covers theirs.
   for (int a = axis; a >= 0; --a) {
     int target = a;
     while (target >= 0 && target != axis) target = merged_[static_cast<size_t>(target)];
-    if (target == axis) axis_levels_[static_cast<size_t>(a)] = b_.level();
+    if (target != axis) continue;
+    axis_levels_[static_cast<size_t>(a)] = b_.level();
+    ranges_[static_cast<size_t>(a)] = !range || a == axis ? range : IndexRange{0, 0};
   }
   shift_axis(axis, 0);
 }
@@ -303,12 +316,15 @@ Value* Expressions::index_arithmetic(const Expr& e, bool vector) {
 Value* Expressions::arithmetic(const Expr& e, bool vector) {
   auto arg = [&](int i) { return argument(e, i, vector); };
   switch (e.kind) {
-    case ExprKind::index_less: return b_.CreateICmpSLT(arg(0), arg(1));
+    case ExprKind::index_less: return less(e, vector);
     case ExprKind::index_equal: return b_.CreateICmpEQ(arg(0), arg(1));
     case ExprKind::real_less: return b_.CreateFCmpOLT(arg(0), arg(1));
     case ExprKind::real_less_equal: return b_.CreateFCmpOLE(arg(0), arg(1));
     case ExprKind::real_equal: return b_.CreateFCmpOEQ(arg(0), arg(1));
-    case ExprKind::logical_and: return b_.CreateAnd(arg(0), arg(1));
+    case ExprKind::logical_and: {
+      Value *x = arg(0), *y = arg(1);
+      return is_true(x) ? y : is_true(y) ? x : b_.CreateAnd(x, y);
+    }
     case ExprKind::logical_or: return b_.CreateOr(arg(0), arg(1));
     case ExprKind::logical_not: return b_.CreateNot(arg(0));
     case ExprKind::real_scalar:
@@ -334,12 +350,20 @@ Value* Expressions::arithmetic(const Expr& e, bool vector) {
     case ExprKind::tanh: return emit_tanh(b_, arg(0));
     case ExprKind::erf: return emit_erf(b_, arg(0));
     case ExprKind::floor: return emit_floor(b_, arg(0));
-    case ExprKind::select: return b_.CreateSelect(arg(0), arg(1), arg(2));
+    case ExprKind::select: return is_true(arg(0)) ? arg(1) : b_.CreateSelect(arg(0), arg(1), arg(2));
     case ExprKind::cast: return b_.to_f32(b_.from_f32(arg(0), e.dtype), e.dtype);
     case ExprKind::uniform: return uniform(e, vector);
     default: break;
   }
   throw InternalError("not a real or boolean instruction");
+}
+
+Value* Expressions::less(const Expr& e, bool vector) {
+  std::vector<IndexRange> ranges = analysis_.axis_ranges();
+  for (size_t a = 0; a < ranges.size(); ++a)
+    if (ranges_[a]) ranges[a] = {ranges_[a]->low + shifts_[a], ranges_[a]->high + shifts_[a]};
+  if (std::optional<bool> known = analysis_.compare(e, ranges)) return b_.splat(b_.getInt1(*known), vector ? width_ : 1);
+  return b_.CreateICmpSLT(argument(e, 0, vector), argument(e, 1, vector));
 }
 
 Value* Expressions::uniform(const Expr& e, bool vector) {
@@ -411,7 +435,7 @@ Value* Expressions::load_raw(const Expr& e, bool vector) {
   Value* mask = mask_;
   if (e.args[0] != kNoExpr) {
     Value* guard = lanes(e.args[0]);
-    mask = mask ? b_.CreateAnd(mask, guard) : guard;
+    if (!is_true(guard)) mask = mask ? b_.CreateAnd(mask, guard) : guard;
   }
   const bool scattered = extra || std::any_of(form.atoms.begin(), form.atoms.end(), [&](const auto& atom) {
                            return varies(analysis_.dependencies(atom.first));
@@ -423,7 +447,7 @@ Value* Expressions::load_raw(const Expr& e, bool vector) {
 Value* Expressions::load_scalar(const Expr& e, const LinearForm& form, Value* extra) {
   const int operand = static_cast<int>(e.integer);
   Type* type = storage_type(operand);
-  if (e.args[0] == kNoExpr) {
+  if (e.args[0] == kNoExpr || is_true(value(e.args[0]))) {
     Value* address = pointer(operand, form);
     if (extra) address = b_.CreateGEP(type, address, extra);
     return b_.CreateAlignedLoad(type, address, alignment(operand));

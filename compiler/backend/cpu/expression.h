@@ -6,6 +6,8 @@
 // become vector loads (stride 1), broadcasts (stride 0) or gathers; guards become masks.
 #pragma once
 
+#include <optional>
+
 #include "compiler/lower/index_analysis.h"
 #include "compiler/backend/cpu/lane_builder.h"
 
@@ -23,8 +25,9 @@ class Expressions {
   Expressions(LaneBuilder& builder, const KernelBody& body, IndexAnalysis& analysis, KernelPointers pointers,
               const std::vector<int>& merged, int vector_axis, int width);
 
-  // The loops set the point: `value` (i64) of an axis, known from the current scope on.
-  void set_axis(int axis, llvm::Value* value);
+  // The loops set the point: `value` (i64) of an axis, known from the current scope on. What a loop's range (or a constant)
+  // says of comparisons is used: where a guard always holds, nothing is checked.
+  void set_axis(int axis, llvm::Value* value, std::optional<IndexRange> range = std::nullopt);
   // Moves the point along an axis that is set already, from the current scope on: unrolled neighbours share
   // the address of the first one. Ends with the scope: shift by 0, or set the axis again.
   void shift_axis(int axis, int64_t distance);
@@ -67,6 +70,7 @@ class Expressions {
   llvm::Value* unshifted(const LinearForm& form);
   llvm::Value* unshifted_pointer(int operand, const LinearForm& form);
   llvm::Value* runtime_scalar(size_t offset, llvm::Type* type);
+  llvm::Value* less(const Expr& e, bool vector);
   llvm::Value* uniform(const Expr& e, bool vector);
   llvm::Value* load(const Expr& e, bool vector);
   llvm::Value* load_index(const Expr& e, bool vector);
@@ -88,6 +92,7 @@ class Expressions {
   llvm::Type* index_type_;      // of an index per lane: i32 where all offsets fit
   std::vector<llvm::Value*> axis_values_;  // at the first lane
   std::vector<int> axis_levels_;
+  std::vector<std::optional<IndexRange>> ranges_;  // of each axis before shifts, where less than all is known
   std::vector<int64_t> shifts_;
   std::vector<int> shift_levels_;
   std::vector<llvm::Value*> reduced_;

@@ -30,6 +30,10 @@ Type* LaneBuilder::with_lanes(Type* element, Type* like) const {
 Value* LaneBuilder::real(Type* like, double value) { return llvm::ConstantFP::get(like, value); }
 Value* LaneBuilder::integer(Type* like, int64_t value) { return llvm::ConstantInt::getSigned(like, value); }
 
+Value* LaneBuilder::clamp(Value* x, Value* low, Value* high) {
+  return CreateBinaryIntrinsic(llvm::Intrinsic::smax, CreateBinaryIntrinsic(llvm::Intrinsic::smin, x, high), low);
+}
+
 Value* LaneBuilder::iota(Type* vector) {
   std::vector<llvm::Constant*> lanes;
   for (unsigned i = 0; i < lanes_of(vector); ++i) lanes.push_back(llvm::ConstantInt::get(vector->getScalarType(), i));

@@ -45,6 +45,7 @@ class LaneBuilder : public llvm::IRBuilder<> {
   llvm::Value* real(llvm::Type* like, double value);       // f32 or f64 constant of type `like`
   llvm::Value* integer(llvm::Type* like, int64_t value);   // integer constant of type `like`
   llvm::Value* i64(int64_t value) { return getInt64(static_cast<uint64_t>(value)); }
+  llvm::Value* clamp(llvm::Value* x, llvm::Value* low, llvm::Value* high);  // integers; low where high is less
   llvm::Value* splat(llvm::Value* scalar, int width) { return width == 1 ? scalar : CreateVectorSplat(static_cast<unsigned>(width), scalar); }
   llvm::Value* iota(llvm::Type* vector);                   // {0, 1, 2, …}
   llvm::Value* fma(llvm::Value* a, llvm::Value* b, llvm::Value* c);  // fused where the target has it

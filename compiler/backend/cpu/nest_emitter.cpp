@@ -1,6 +1,7 @@
 #include "compiler/backend/cpu/nest_emitter.h"
 
 #include <limits>
+#include <utility>
 
 #include "compiler/backend/cpu/vector_math.h"
 #include "compiler/base/error.h"
@@ -26,6 +27,10 @@ class NestEmitter {
         expressions_(builder, body, analysis_, pointers, merged_, choice_.axis, choice_.width) {
     for (size_t a = 0; a < grid.block.size(); ++a) block_extents_[a] = grid.block[a];
     order_loops();
+    guard_free_.resize(nest_.extents.size());
+    for (int axis : parallel_)
+      if (axis != choice_.axis && merged_extent(axis, merged_, nest_.extents) == nest_.extents[static_cast<size_t>(axis)])
+        guard_free_[static_cast<size_t>(axis)] = guard_free_range(body_, analysis_, axis);
   }
 
   void emit() {
@@ -37,14 +42,22 @@ class NestEmitter {
   Type* f32() const { return expressions_.lane_type(b_.getFloatTy()); }
   Type* f64() const { return expressions_.lane_type(b_.getDoubleTy()); }
 
-  // Outermost first: the kept axes of partial sums, then the others, each in order with the vector axis last.
+  // Whether the task's part of the vector axis is exactly one vector, as the channels of a block are.
+  bool one_vector() const {
+    return choice_.axis >= 0 && merged_extent(choice_.axis, merged_, block_extents_) == choice_.width &&
+           merged_extent(choice_.axis, merged_, nest_.extents) % choice_.width == 0;
+  }
+
+  // Outermost first: the kept axes of partial sums, then the others, each in order with the vector axis last; or first, where it
+  // is one vector: then what depends on nothing else, a channel's scale and bias, is loaded before the other loops.
   void order_loops() {
     auto add = [&](std::vector<int>& loops, bool reduced, bool kept) {
       auto belongs = [&](int axis) { return (axis >= nest_.parallel) == reduced && is_kept(body_, axis) == kept; };
+      const auto first = static_cast<std::ptrdiff_t>(loops.size());
       for (int a = 0; a < static_cast<int>(nest_.extents.size()); ++a)
         if (belongs(a) && a != choice_.axis && nest_.extents[static_cast<size_t>(a)] > 1 && merged_[static_cast<size_t>(a)] < 0)
           loops.push_back(a);
-      if (choice_.axis >= 0 && belongs(choice_.axis)) loops.push_back(choice_.axis);
+      if (choice_.axis >= 0 && belongs(choice_.axis)) loops.insert(one_vector() ? loops.begin() + first : loops.end(), choice_.axis);
     };
     add(parallel_, false, true);
     kept_loops_ = parallel_.size();
@@ -71,8 +84,43 @@ class NestEmitter {
   // body(carried) at every point of the axis, in vectors if it is the vector axis.
   Carried run(int axis, Carried carried, const std::function<Carried(const Carried&)>& body) {
     auto [begin, end] = range(axis);
-    return run(axis, begin, end, merged_extent(axis, merged_, block_extents_), merged_extent(axis, merged_, nest_.extents),
-               std::move(carried), body);
+    const int64_t longest = merged_extent(axis, merged_, block_extents_), total = merged_extent(axis, merged_, nest_.extents);
+    const std::optional<IndexRange>& inside = guard_free_[static_cast<size_t>(axis)];
+    if (inside && !at_edge_) return in_three_parts(axis, begin, end, *inside, std::move(carried), body);
+    if (longest == (axis == choice_.axis ? choice_.width : 1) && total % longest == 0) return at(axis, begin, carried, body);
+    return run(axis, begin, end, longest, total, std::move(carried), body);
+  }
+
+  // body(carried) at one point, or one vector of points.
+  Carried at(int axis, Value* value, const Carried& carried, const std::function<Carried(const Carried&)>& body) {
+    Carried result;
+    b_.scoped([&] {
+      expressions_.set_axis(axis, value);
+      result = body(carried);
+    });
+    return result;
+  }
+
+  // The loop with the part between an image's edges apart, where windows are checked against nothing.
+  Carried in_three_parts(int axis, Value* begin, Value* end, IndexRange inside, Carried carried,
+                         const std::function<Carried(const Carried&)>& body) {
+    const int64_t extent = nest_.extents[static_cast<size_t>(axis)];
+    Value* first = b_.clamp(b_.i64(inside.low), begin, end);
+    Value* last = b_.clamp(b_.i64(inside.high + 1), first, end);
+    auto part = [&](Value* from, Value* to, IndexRange range, bool edge) {
+      if (range.low > range.high) return;
+      carried = b_.loop(from, to, 1, std::move(carried), false, [&](Value* i, const Carried& c) {
+        const bool outer = std::exchange(at_edge_, at_edge_ || edge);
+        expressions_.set_axis(axis, i, range);
+        Carried next = body(c);
+        at_edge_ = outer;
+        return next;
+      });
+    };
+    part(begin, first, {0, inside.low - 1}, true);
+    part(first, last, inside, false);
+    part(last, end, {inside.high + 1, extent - 1}, true);
+    return carried;
   }
 
   // `longest`: of this loop; `total`: of the axis, whose last piece may be shorter.
@@ -190,7 +238,23 @@ class NestEmitter {
     return finish(reduction_loops(0, start, wide));
   }
 
+  // A pooling's window: few steps and little code.
+  bool unrolls() const {
+    constexpr int64_t kMostSteps = 16, kMostCode = 1024;
+    const int64_t steps = nest_.reduction_count();
+    return !vector_is_reduced() && steps <= kMostSteps && steps * nest_.dag.size() <= kMostCode;
+  }
+
+  Carried unrolled(size_t depth, Carried carried) {
+    if (depth == reduced_.size()) return update(carried);
+    const int axis = reduced_[depth];
+    for (int64_t i = 0; i < merged_extent(axis, merged_, nest_.extents); ++i)
+      carried = at(axis, b_.i64(i), carried, [&](const Carried& c) { return unrolled(depth + 1, c); });
+    return carried;
+  }
+
   Carried reduction_loops(size_t depth, const Carried& carried, bool wide) {
+    if (unrolls()) return unrolled(0, carried);
     if (reduced_.empty()) return with_rows(carried, wide, [&](const Carried& c) { return update(c); });
     if (depth + 1 < reduced_.size())
       return run(reduced_[depth], carried, [&](const Carried& c) { return reduction_loops(depth + 1, c, wide); });
@@ -319,6 +383,8 @@ class NestEmitter {
   Expressions expressions_;
   std::vector<int> parallel_, reduced_;  // loops, outermost first
   size_t kept_loops_ = 0;                // how many of the parallel ones are over kept axes
+  std::vector<std::optional<IndexRange>> guard_free_;  // per axis, where its loop has a part that needs no guards
+  bool at_edge_ = false;                 // in a part of a loop in which guards are checked
 };
 
 }  // namespace
