@@ -24,6 +24,8 @@ bool continues_before(size_t type) {
 
 bool is_closer(size_t type) { return type == T::RPAREN || type == T::RBRACK; }
 
+bool is_boundary(size_t type) { return type == T::NL || type == T::LBRACE || type == T::RBRACE; }
+
 // No value can begin so, whatever bracket is open.
 bool starts_only_statements(size_t type) {
   return type == T::LET || type == T::FOR || type == T::REPEAT || (type >= T::RESIDUAL && type <= T::SHARE);
@@ -55,7 +57,8 @@ class Filter {
   struct Open {
     size_t index;        // of the opener in in_; a brace's is not needed
     bool is_brace;
-    int operators = 0;   // that are pending at this level
+    bool holds_branches = false;  // a brace of an inception, or of a loop or an `if` in one
+    int operators = 0;            // that are pending at this level
   };
 
   void take(SourceToken token) {
@@ -74,6 +77,7 @@ class Filter {
         return;
       case T::LBRACE:
         close_parentheses();
+        if (in_inception() && statement_begin() == out_.size()) put_branch(token);
         put(token);
         return;
       case T::RBRACE:
@@ -116,7 +120,7 @@ class Filter {
     }
     if (declaration) {
       put_statement_end();
-    } else if (next == T::LBRACE && statement_is_open()) {
+    } else if (next == T::LBRACE && statement_is_open() && !(in_inception() && statement_is_complete())) {
       Diagnostic d = error("E0013", "`{` belongs at the end of the line before",
                            in_[next_word_at_].span(report_.file()));
       d.fixes.push_back(replacement({report_.file(), out_.back().end, in_[next_word_at_].begin}, " ",
@@ -125,6 +129,42 @@ class Filter {
     } else if (!continues_after(last) && !continues_before(next)) {
       put_statement_end();
     }
+  }
+
+  // Where a brace stands alone in an inception a branch was meant.
+  void put_branch(const SourceToken& brace) {
+    put_statement_end();
+    Diagnostic d = error("E0020", "a branch of an `inception` begins with `branch`", brace.span(report_.file()));
+    d.fixes.push_back(replacement({report_.file(), brace.begin, brace.begin}, "branch ", "branch {"));
+    if (!report_.has_line(brace.begin)) report_.add(std::move(d));
+    put(SourceToken{T::BRANCH, brace.begin, brace.begin, false, 0});
+  }
+
+  // The index in out_ of the first token since the last statement or brace ended.
+  size_t statement_begin() const {
+    size_t begin = out_.size();
+    while (begin > 0 && !is_boundary(out_[begin - 1].type)) --begin;
+    return begin;
+  }
+
+  bool in_inception() const { return !open_.empty() && open_.back().holds_branches; }
+
+  // Whether the open statement has its body already, or is a call, which has none.
+  bool statement_is_complete() const {
+    const size_t begin = statement_begin();
+    return begin == out_.size() || (out_.back().type == T::RPAREN && (out_[begin].type == T::ID || out_[begin].type == T::LABEL));
+  }
+
+  // Whether the body that now begins holds branches.
+  bool opens_branches() const {
+    const size_t begin = statement_begin();
+    if (begin == out_.size()) return false;
+    for (size_t i = begin; i < out_.size(); ++i) {
+      if (out_[i].type == T::INCEPTION) return true;
+      if (out_[i].type == T::BRANCH || out_[i].type == T::RESIDUAL) return false;
+    }
+    const size_t head = out_[out_[begin].type == T::LABEL ? std::min(begin + 2, out_.size() - 1) : begin].type;
+    return in_inception() && (head == T::FOR || head == T::REPEAT || head == T::IF || head == T::ELSE);
   }
 
   uint32_t line_begin() const {
@@ -211,7 +251,7 @@ class Filter {
         break;
       case T::LBRACE:
         reset_operators();
-        open_.push_back({at_, true});
+        open_.push_back({at_, true, opens_branches()});
         ++depth_;
         break;
       case T::RPAREN:
