@@ -39,7 +39,8 @@ class Parts {
     if (!check_partials()) return false;
     merge_rows();
     order_sums();
-    plan_.pairs = dtype == DType::bf16 && bf16_pairs_ && sums_in_pairs();
+    plan_.pairs = dtype == DType::bf16 && sums_in_pairs();
+    plan_.dot_products = plan_.pairs && bf16_pairs_;
     return true;
   }
 
@@ -220,17 +221,17 @@ struct Machine {
 
 int64_t registers_of(const DirectPlan& plan, int64_t groups, int64_t rows) {
   const int64_t vectors = groups * plan.vectors();
-  return vectors * rows + std::min(vectors, rows) + (plan.pairs ? 2 : 1);
+  return vectors * rows + std::min(vectors, rows) + (plan.dot_products ? 2 : 1);
 }
 
 // Cycles of one tile: the sum, then what leaves the registers.
 double tile_cycles(const DirectPlan& plan, const Machine& machine, int64_t groups, int64_t rows, int64_t steps) {
   const double vectors = static_cast<double>(groups * plan.vectors()), r = static_cast<double>(rows);
   double loads = vectors + r + 0.5;
-  if (plan.streams()) loads += machine.prefetch * static_cast<double>(groups + 1) + (plan.pairs ? 2 : 0);
+  if (plan.streams()) loads += machine.prefetch * static_cast<double>(groups + 1) + (plan.dot_products ? 2 : 0);
   double step = std::max({vectors * r / machine.multiply_adds, loads / machine.loads, machine.latency});
-  if (plan.pairs) steps = ceil_div(steps, 2);
-  const int64_t bytes = plan.element_bytes * (plan.pairs ? 2 : 1) * kLaneBlock * groups;
+  if (plan.dot_products) steps = ceil_div(steps, 2);
+  const int64_t bytes = plan.element_bytes * (plan.dot_products ? 2 : 1) * kLaneBlock * groups;
   if (bytes * steps > machine.l1_size / 2) step = std::max(step, static_cast<double>(bytes) / machine.l2_bytes);
   return step * static_cast<double>(steps) + 30 + 4 * vectors * r;
 }
@@ -328,7 +329,7 @@ void whole_blocks(DirectPlan& plan) {
 void choose_blocks(DirectPlan& plan) {
   const int64_t steps = plan.steps();
   whole_blocks(plan);
-  const int64_t at_a_time = plan.pairs ? 2 : 1;  // steps of a multiply-add
+  const int64_t at_a_time = plan.dot_products ? 2 : 1;  // steps of a multiply-add
   const double cycles = static_cast<double>(block_product(plan) * steps) / static_cast<double>(2 * plan.vector_lanes * at_a_time);
   for (;;) {
     const int64_t work = block_product(plan) * steps, tasks = task_count(plan);
@@ -353,6 +354,20 @@ void choose_blocks(DirectPlan& plan) {
   }
 }
 
+// Variables of the sum that are never cut: the innermost loop's, and where it counts an odd number, so that pairs of steps
+// reach over its end, all that run as one with it. So which steps are a pair does not depend on the target's caches.
+size_t whole_sums(const DirectPlan& plan) {
+  size_t whole = 1;
+  for (const GemmPhase& phase : plan.phases) {
+    if (!plan.pairs || phase.empty()) continue;
+    const std::vector<SumLoop> loops = sum_loops(plan, phase);
+    if (phase.k_extents[static_cast<size_t>(loops.back().variable)] % 2 == 0) continue;
+    const auto outer = loops.size() == 1 ? plan.sums.begin() : std::find(plan.sums.begin(), plan.sums.end(), loops[loops.size() - 2].variable) + 1;
+    whole = std::max(whole, static_cast<size_t>(plan.sums.end() - outer));
+  }
+  return whole;
+}
+
 // Cuts the sum so that what one block of it reads stays in the cache while all tiles of the task run over it.
 void block_sum(DirectPlan& plan) {
   const GemmPhase& phase = plan.phases[0];
@@ -364,7 +379,7 @@ void block_sum(DirectPlan& plan) {
   auto bytes = [&] { return plan.element_bytes * (touched(plan, phase.v, phase, true) + touched(plan, phase.s, phase, true)); };
   plan.split = -1;
   if (plan.tile.sum_block_bytes == 0 || bytes() <= plan.tile.sum_block_bytes) return;
-  for (size_t i = 0; i + 1 < plan.sums.size(); ++i) {  // the innermost loop stays whole
+  for (size_t i = 0, whole = whole_sums(plan); i + whole < plan.sums.size(); ++i) {
     GemmVariable& variable = plan.variables[static_cast<size_t>(plan.sums[i])];
     const int64_t extent = variable.block;
     while (variable.block > 1 && bytes() > plan.tile.sum_block_bytes)
@@ -561,7 +576,7 @@ std::optional<DirectPlan> plan_direct_task(const KernelBody& body, const Target&
 std::string to_string(const DirectPlan& plan) {
   auto text = [](int64_t v) { return std::to_string(v); };
   std::string result = "direct tile " + text(plan.tile.groups) + "x" + text(plan.tile.rows) + " of " + text(plan.vectors()) +
-                       "x" + text(plan.vector_lanes) + (plan.pairs ? " lanes, pairs, in" : " lanes in") + text(plan.s_operand) + ", broadcast in" +
+                       "x" + text(plan.vector_lanes) + (plan.dot_products ? " lanes, dot products of pairs, in" : plan.pairs ? " lanes, pairs, in" : " lanes in") + text(plan.s_operand) + ", broadcast in" +
                        text(plan.v_operand) + ", " + text(static_cast<int64_t>(plan.phases.size())) + " phases, " +
                        text(plan.blocks_of_sum()) + " blocks of the sum, groups " +
                        (plan.tile.group_innermost ? "innermost" : "outermost") + "\n";

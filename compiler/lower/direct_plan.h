@@ -40,7 +40,8 @@ struct DirectPlan : GemmForm {
   int lane = -1, row = -1, group = -1;  // variables; row and group may be missing
   int merged = -1;                      // an outer variable that the rows run over too: pixels of an image as one row
   int64_t element_bytes = 4;            // of the operands
-  bool pairs = false;                   // of steps: bf16 operands are multiplied two by two
+  bool pairs = false;                   // bf16: steps are added two by two, a pair's second step first, on any target
+  bool dot_products = false;            // and the target has an instruction that does both
   DirectTile tile;
   std::vector<int> order;               // loops over tiles, outermost first
   std::vector<int> sums;                // variables of k, outermost first

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 
 #include "compiler/lower/direct_plan.h"
 #include "tests/cpu/blocked_convolution.h"
@@ -46,6 +48,12 @@ void check(const BlockedConvolution& v, Direction direction, KernelBody body, co
   }
 }
 
+// The target as it is where the instruction is missing.
+Target without_dot_products(Target target) {
+  target.bf16_pairs = false;
+  return target;
+}
+
 class Direct : public testing::TestWithParam<const char*> {};
 
 TEST_P(Direct, EveryDirection) {
@@ -67,9 +75,57 @@ TEST_P(Direct, SixteenBitOperands) {
         if (dtype == DType::f16 && v.window_h > 1) continue;  // the same code but for the conversion
         const KernelBody body = blocked_body(v, direction, false, dtype);
         const bool pairs = dtype == DType::bf16 && target.bf16_pairs && reduction_length(body) > 1;
-        EXPECT_EQ(plan_direct(body, target)->pairs, pairs) << name_of(direction) << " of " << name_of(v);
+        EXPECT_EQ(plan_direct(body, target)->dot_products, pairs) << name_of(direction) << " of " << name_of(v);
         check(v, direction, body, target);
       }
+}
+
+// bf16 values with exponents between two, and one in a thousand that is infinite or NaN; zeros stay.
+HostTensor with_exponents(HostTensor tensor, int low, int high, bool special, std::mt19937& random) {
+  for (double& value : tensor.data) {
+    if (value == 0) continue;
+    const int exponent = special && random() % 1000 == 0 ? 255 : low + static_cast<int>(random() % static_cast<unsigned>(high - low + 1));
+    value = static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(random() & 0x807f0000u) | static_cast<uint32_t>(exponent) << 23));
+  }
+  return tensor;
+}
+
+// Dot products of pairs by the processor's instruction, and by the f32 arithmetic of targets that lack it.
+TEST_P(Direct, PairsHaveTheSameBitsOnEveryTarget) {
+  const Target native = host_target(), target = without_dot_products(target_named(GetParam()));
+  if (!native.bf16_pairs) GTEST_SKIP() << "this processor has no instruction for pairs of bf16";
+  struct Range {
+    const char* what;
+    int low, high;  // of exponents, biased by 127
+    bool special;
+  };
+  constexpr Range kRanges[] = {{"ordinary", 115, 135, false}, {"infinite and NaN", 115, 135, true},
+                               {"subnormal products", 50, 72, false}, {"subnormal factors", 0, 127, false},
+                               {"overflowing", 170, 200, true}};
+  std::mt19937 random(7);
+  for (size_t r = 0; r < std::size(kRanges); ++r) {
+    const Range& range = kRanges[r];
+    // The product of a multiply-add that is not fused is flushed, or overflows, by itself.
+    if (!target.fma && (range.low < 64 || range.high > 140)) continue;
+    for (size_t c = 0; c < std::size(kCases); ++c) {
+      if (c % 3 != r % 3) continue;
+      for (Direction direction : {Direction::forward, Direction::data_gradient, Direction::weight_gradient}) {
+        const BlockedConvolution& v = kCases[c];
+        if (direction == Direction::data_gradient && v.c < 16) continue;
+        const KernelBody body = blocked_body(v, direction, false, DType::bf16);
+        std::vector<HostTensor> tensors;
+        for (int i = 0; i < 2; ++i)
+          tensors.push_back(with_exponents(blocked_tensor(v, body, i, random), range.low, range.high, range.special, random));
+        const auto run = [&](const Target& t) { return CompiledKernel(body, t).run({&tensors[0], &tensors[1], nullptr})[2].data; };
+        const std::vector<double> expected = run(native), got = run(target);
+        for (size_t i = 0; i < expected.size(); ++i) {
+          if (std::isnan(expected[i]) && std::isnan(got[i])) continue;
+          ASSERT_EQ(std::bit_cast<uint64_t>(expected[i]), std::bit_cast<uint64_t>(got[i]))
+              << range.what << ": " << expected[i] << " and " << got[i] << " in " << name_of(direction) << " of " << name_of(v);
+        }
+      }
+    }
+  }
 }
 
 TEST_P(Direct, EpiloguesHalosAndPartialSums) {

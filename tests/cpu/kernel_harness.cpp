@@ -138,8 +138,11 @@ void write_element(std::byte* at, DType dtype, double value) {
   switch (dtype) {
     case DType::f32: return store_as(at, static_cast<float>(value));
     case DType::f16: return store_as(at, half_bits(value));
-    case DType::bf16:
-      return store_as(at, static_cast<uint16_t>(std::bit_cast<uint32_t>(static_cast<float>(round_to(value, dtype))) >> 16));
+    case DType::bf16: {
+      uint32_t bits = std::bit_cast<uint32_t>(static_cast<float>(value));
+      if (bits & 0xffff) bits = std::bit_cast<uint32_t>(static_cast<float>(round_to(value, dtype)));  // else it is one, subnormals too
+      return store_as(at, static_cast<uint16_t>(bits >> 16));
+    }
     case DType::u8: return store_as(at, static_cast<uint8_t>(value));
     case DType::i32: return store_as(at, static_cast<int32_t>(value));
     case DType::i64: return store_as(at, static_cast<int64_t>(value));

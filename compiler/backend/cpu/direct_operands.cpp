@@ -126,7 +126,7 @@ class Pairs final : public DirectOperands {
 }  // namespace
 
 std::unique_ptr<DirectOperands> direct_operands(LaneBuilder& builder, const DirectPlan& plan, const DirectFormat& format) {
-  if (plan.pairs) return std::make_unique<Pairs>(builder, format);
+  if (plan.dot_products) return std::make_unique<Pairs>(builder, format);
   return std::make_unique<Singles>(builder, plan, format);
 }
 

@@ -58,15 +58,15 @@ class TileMultiplier {
   }
 
   Carried innermost(const SumLoop& loop, const SumRange& range, Value* broadcast, Value* lanes, Carried sums) {
-    const int64_t at_a_time = operands_->steps();
+    const int64_t at_a_time = tile_.plan.pairs ? 2 : 1;
     const auto steps = [&](int64_t count, Value* first_broadcast, Value* first_lanes, Carried carried) {
       // A window slides by less than itself: rows of one step are rows of another. Kept from one to the other they would
       // not fit the registers; loaded again they cost nothing.
       const bool overlap = tile_.rows * row_stride_ > loop.broadcast_stride && count * loop.broadcast_stride > row_stride_;
       for (int64_t i = 0; i < count; i += at_a_time) {
         Value* address = broadcast_at(first_broadcast, i * loop.broadcast_stride);
-        carried = step(overlap ? b_.opaque(address) : address, lanes_at(first_lanes, i * loop.lane_stride),
-                       std::min(at_a_time, count - i), carried);
+        carried = together(loop, overlap ? b_.opaque(address) : address, lanes_at(first_lanes, i * loop.lane_stride),
+                           std::min(at_a_time, count - i), std::move(carried));
       }
       return carried;
     };
@@ -82,6 +82,16 @@ class TileMultiplier {
         return steps(unrolled * at_a_time, broadcast_at(broadcast, k, loop.broadcast_stride), lanes_at(lanes, k, loop.lane_stride), carried);
       });
     return steps(loop.extent - whole, broadcast_at(broadcast, whole * loop.broadcast_stride), lanes_at(lanes, whole * loop.lane_stride), sums);
+  }
+
+  // One step, or a pair of them: at once, or the second first (direct_operands.h).
+  Carried together(const SumLoop& loop, Value* broadcast, Value* lanes, int64_t count, Carried sums) {
+    if (tile_.plan.pairs == tile_.plan.dot_products) return step(broadcast, lanes, count, std::move(sums));
+    if (count == 1)  // as if the product of two zeros came first: -0 becomes 0
+      for (Value*& sum : sums) sum = b_.CreateFAdd(sum, b_.real(sum->getType(), 0));
+    while (count-- > 0)
+      sums = step(broadcast_at(broadcast, count * loop.broadcast_stride), lanes_at(lanes, count * loop.lane_stride), 1, std::move(sums));
+    return sums;
   }
 
   // The lane operand is read once a tile, in the order in which it lies. Where both operands stream through the innermost
