@@ -69,8 +69,10 @@ double cycles_of(const Machine& machine, const Winograd& winograd, const Winogra
                         ceil_div(ceil_div(form.columns, winograd.tile), block.tile_columns) * ceil_div(form.outputs, block.outputs);
   const double each = task_cycles(machine, winograd, form, block);
   const double weights = 4 * static_cast<double>(winograd.positions()) * product_of({form.outputs, form.inputs, kLaneBlock, kLaneBlock});
-  const double rounds_of_two = static_cast<double>(2 * ceil_div(tasks, 2)), rounds_of_eight = static_cast<double>(8 * ceil_div(tasks, 8));
-  return each * (0.7 * rounds_of_two + 0.3 * rounds_of_eight) + weights / machine.memory_bytes;
+  double occupied = 0;
+  for (const auto& [workers, share] : {std::pair{2, 0.7}, {8, 0.15}, {16, 0.15}})
+    occupied += share * static_cast<double>(workers * ceil_div(tasks, workers));
+  return each * occupied + weights / machine.memory_bytes;
 }
 
 WinogradBlock choose_block(const Machine& machine, const Winograd& winograd, const WinogradForm& form) {
