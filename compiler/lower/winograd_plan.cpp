@@ -17,7 +17,7 @@ constexpr double kLeastGain = 1.15;    // below which the direct contraction's s
 struct Machine {
   double multiply_adds = 2, loads = 2;  // vectors a cycle
   double latency = 4;
-  double l3_bytes = 24, memory_bytes = 8;
+  double l3_bytes = 24, memory_bytes = 2.5;  // of memory as measured, requests unaided
   double overhead = 60;                 // of a register tile
   int vectors;                          // of a block of lanes
   int64_t registers;

@@ -7,6 +7,7 @@
 
 #include "compiler/api/model.h"
 #include "compiler/api/predictor.h"
+#include "compiler/backend/cpu/cpu_backend.h"
 #include "compiler/interpret/interpret.h"
 #include "compiler/sema/project.h"
 #include "runtime/thread_pool.h"
@@ -50,11 +51,12 @@ network branches {
 }
 )";
 
-Compilation plan(Project& project, const char* text, int64_t batch, bool winograd) {
+Compilation plan(Project& project, const char* text, int64_t batch, bool winograd, const std::string& cpu) {
   DiagnosticSink sink;
   EXPECT_TRUE(project.load_text("network.net", text, sink));
   CompileSettings settings;
   settings.winograd = winograd;
+  settings.cpu = cpu;
   return plan_inference(project, {"network.net", {}, false}, batch, settings);
 }
 
@@ -91,9 +93,10 @@ std::vector<double> interpreted(const Model& model) {
 }
 
 // `layers`: that are at least replaced.
-void check(const char* text, int64_t batch, int layers) {
+void check(const char* text, int64_t batch, int layers, const std::string& cpu = "host") {
+  SCOPED_TRACE(cpu);
   Project project, other;
-  Model model = load_model(plan(project, text, batch, true), 2);
+  Model model = load_model(plan(project, text, batch, true, cpu), 2);
   int64_t replaced = 0, channels = 0, tile = 2;
   for (const KernelBody& body : model.compilation.plan.kernels.bodies)
     if (body.contraction && body.contraction->contraction.winograd) {
@@ -110,7 +113,7 @@ void check(const char* text, int64_t batch, int layers) {
     EXPECT_EQ(std::memcmp(again.data(), got.data(), got.size() * sizeof(float)), 0) << threads << " threads";
   }
 
-  Model direct = load_model(plan(other, text, batch, false), 2);
+  Model direct = load_model(plan(other, text, batch, false, cpu), 2);
   for (const KernelBody& body : direct.compilation.plan.kernels.bodies)
     EXPECT_FALSE(body.contraction && body.contraction->contraction.winograd);
   randomize_weights(direct, 3, pool);
@@ -133,6 +136,10 @@ void check(const char* text, int64_t batch, int layers) {
 
 TEST(Winograd, ResNet18) { check(kResnet, 2, 10); }
 TEST(Winograd, Branches) { check(kInception, 3, 3); }
+TEST(Winograd, OtherProcessors) {
+  for (const char* cpu : {"x86-64", "x86-64-v3", "x86-64-v4"})
+    if (missing_features(target_named(cpu)).empty()) check(kInception, 2, 3, cpu);
+}
 
 // Training, with its evaluation, is direct; so is what is asked to be.
 TEST(Winograd, IsForInference) {
