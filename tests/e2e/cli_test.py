@@ -136,7 +136,7 @@ class CommandLine(Case):
         self.netc("emit", "tiny.net", "--stage=cuda", "--device", "cuda:sm_20", code=2)
 
     def test_winograd_can_be_turned_off(self):
-        self.write("wide.net", "network wide { input x: [64, 20, 20]\n c: conv(64, 3x3)\n relu\n d: conv(64, 1x1)\n global_avg_pool\n output y }")
+        self.write("wide.net", "network wide { input x: [64, 56, 56]\n c: conv(64, 3x3)\n relu\n d: conv(64, 1x1)\n global_avg_pool\n output y }")
         layers = lambda *flags: {l["path"]: l["convolutions"] for l in self.json("explain", "wide.net", *flags)["layers"] if l["convolutions"]}
         chosen = layers()
         self.assertEqual(chosen["c"][0]["winograd_tile"], 4)

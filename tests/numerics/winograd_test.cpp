@@ -134,7 +134,7 @@ void check(const char* text, int64_t batch, int layers, const std::string& cpu =
   EXPECT_GT(distance, 0) << "nothing was computed otherwise";
 }
 
-TEST(Winograd, ResNet18) { check(kResnet, 2, 10); }
+TEST(Winograd, ResNet18) { check(kResnet, 2, 7); }
 TEST(Winograd, Branches) { check(kInception, 3, 3); }
 TEST(Winograd, OtherProcessors) {
   for (const char* cpu : {"x86-64", "x86-64-v3", "x86-64-v4"})
