@@ -274,6 +274,39 @@ TEST_P(Nests, PoolingsOverBlocks) {
       }
 }
 
+// Copies between layouts, as squares transposed in registers with rest rows and rest columns, bit by bit.
+TEST_P(Nests, ConvertsBetweenLayouts) {
+  const Target target = target_named(GetParam());
+  using Part = LayoutDim::Part;
+  const Layout dense = dense_layout(4), image = blocked_layout(4, {1});
+  const Layout weight{{{Part::outer, 0}, {Part::outer, 1}, {Part::whole, 2}, {Part::whole, 3}, {Part::inner, 1}, {Part::inner, 0}}, 16};
+  const Layout gradient{{{Part::outer, 1}, {Part::outer, 0}, {Part::whole, 2}, {Part::whole, 3}, {Part::inner, 0}, {Part::inner, 1}}, 16};
+  std::mt19937 random(6);
+  for (const auto& [from, to] : {std::pair{dense, image}, {image, dense}, {weight, gradient}, {dense, weight}, {gradient, dense}})
+    for (const Shape& shape : {Shape{32, 48, 3, 3}, {2, 32, 5, 9}, {20, 40, 1, 1}, {48, 16, 6, 20}})
+      for (DType dtype : {DType::f32, DType::bf16}) {
+        KernelBody logical;
+        logical.nest.extents = shape;
+        logical.nest.parallel = 4;
+        Dag& d = logical.nest.dag;
+        logical.nest.stores = {{1, d.load(0, {d.axis(0), d.axis(1), d.axis(2), d.axis(3)})}};
+        logical.operands = {dense_operand("x", {dtype, shape}, false), dense_operand("y", {dtype, shape}, true)};
+        const std::vector<OperandForm> forms{{from, row_major_strides(physical_shape(from, shape)), false},
+                                             {to, row_major_strides(physical_shape(to, shape)), false}};
+        const PhysicalSpace space = choose_space(logical, forms);
+        if (!can_store(space, shape, to)) continue;
+        const KernelBody body = make_physical(logical, forms, space);
+        SCOPED_TRACE(to_string(body));
+        const HostTensor x = random_tensor({dtype, body.operands[0].shape}, -1, 1, random);
+        const CompiledKernel kernel(body, target);
+        for (Split split : {Split::whole, Split::reversed_singles}) {
+          const std::vector<double> y = kernel.run({&x, nullptr}, {}, split)[1].data;
+          const std::vector<HostTensor> expected = reference(body, 1, {&x, nullptr}, {});
+          ASSERT_EQ(y, expected[0].data);
+        }
+      }
+}
+
 // y may lie where x lies, when every element is read before it is written.
 TEST_P(Nests, InPlace) {
   KernelBody body;

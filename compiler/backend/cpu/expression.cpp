@@ -75,6 +75,11 @@ void Expressions::shift_axis(int axis, int64_t distance) {
   shift_levels_[static_cast<size_t>(axis)] = distance == 0 ? 0 : b_.level();
 }
 
+void Expressions::set_square(int axis) {
+  square_ = axis;
+  squares_.clear();
+}
+
 void Expressions::set_reduced(std::vector<Value*> values) {
   reduced_ = std::move(values);
   reduced_level_ = b_.level();
@@ -488,7 +493,22 @@ Value* Expressions::load_strided(int operand, const LinearForm& form, int64_t st
     };
     return b_.CreateShuffleVector(part(first, 0), part(second, width_ / 2), picked);
   }
+  if (square_ >= 0 && form.coefficient(square_) == 1 && !mask) return load_square(operand, form, stride);
   return gather(operand, form, nullptr, mask);
+}
+
+Value* Expressions::load_square(int operand, const LinearForm& form, int64_t stride) {
+  auto [square, is_new] = squares_.try_emplace({operand, form});
+  if (is_new) {
+    Value* first = unshifted_pointer(operand, form);
+    std::vector<Value*> rows;
+    for (int lane = 0; lane < width_; ++lane) {
+      Value* address = b_.CreateGEP(storage_type(operand), first, b_.i64(lane * stride));
+      rows.push_back(b_.CreateAlignedLoad(lane_type(storage_type(operand)), address, alignment(operand)));
+    }
+    square->second = b_.transpose(std::move(rows));
+  }
+  return square->second[static_cast<size_t>(shifts_[static_cast<size_t>(square_)])];
 }
 
 Value* Expressions::gather(int operand, const LinearForm& form, Value* extra, Value* mask) {

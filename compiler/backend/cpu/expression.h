@@ -31,6 +31,10 @@ class Expressions {
   // Moves the point along an axis that is set already, from the current scope on: unrolled neighbours share
   // the address of the first one. Ends with the scope: shift by 0, or set the axis again.
   void shift_axis(int axis, int64_t distance);
+  // From here on the point is one of `width` neighbours on this axis, at the distance of its shift. What lies far apart along
+  // the lanes and side by side along the axis is loaded for all of them, once, and transposed. -1: no longer.
+  // REQUIRES: the same code reaches all of the neighbours.
+  void set_square(int axis);
   // Lanes that count; nullptr: all.
   void set_mask(llvm::Value* mask) { mask_ = mask; }
   llvm::Value* mask() const { return mask_; }
@@ -77,6 +81,7 @@ class Expressions {
   llvm::Value* load_raw(const Expr& e, bool vector);
   llvm::Value* load_scalar(const Expr& e, const LinearForm& form, llvm::Value* extra);
   llvm::Value* load_strided(int operand, const LinearForm& form, int64_t stride, llvm::Value* mask);
+  llvm::Value* load_square(int operand, const LinearForm& form, int64_t stride);
   llvm::Value* gather(int operand, const LinearForm& form, llvm::Value* extra, llvm::Value* mask);
   llvm::Type* storage_type(int operand);
   llvm::Align alignment(int operand) const;
@@ -98,6 +103,8 @@ class Expressions {
   std::vector<llvm::Value*> reduced_;
   int reduced_level_ = 0;
   llvm::Value* mask_ = nullptr;
+  int square_ = -1;
+  std::map<std::pair<int, LinearForm>, std::vector<llvm::Value*>> squares_;  // by operand and address of the first neighbour
 };
 
 }  // namespace netc

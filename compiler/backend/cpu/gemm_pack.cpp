@@ -228,21 +228,7 @@ class Packer {
       rows.push_back(load(lane, mask));
     }
     at(row, first);
-    // log2(width) rounds of interleaving row i with row i + width/2 transpose the square.
-    std::vector<int> low, high;
-    for (int i = 0; i < width_ / 2; ++i) {
-      low.insert(low.end(), {i, width_ + i});
-      high.insert(high.end(), {width_ / 2 + i, width_ + width_ / 2 + i});
-    }
-    for (int round = width_; round > 1; round /= 2) {
-      std::vector<Value*> next;
-      for (int i = 0; i < width_ / 2; ++i) {
-        Value *a = rows[static_cast<size_t>(i)], *c = rows[static_cast<size_t>(i + width_ / 2)];
-        next.push_back(b_.CreateShuffleVector(a, c, low));
-        next.push_back(b_.CreateShuffleVector(a, c, high));
-      }
-      rows = std::move(next);
-    }
+    rows = b_.transpose(std::move(rows));
     // Rows behind the last k are overwritten by the next ones; columns behind the last m must not be
     // written where another m follows.
     Value* to = target();

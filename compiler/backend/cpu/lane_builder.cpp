@@ -153,6 +153,26 @@ Value* LaneBuilder::half(Value* vector, bool upper) {
   return count == 1 ? CreateExtractElement(part, uint64_t{0}) : part;
 }
 
+std::vector<Value*> LaneBuilder::transpose(std::vector<Value*> rows) {
+  const int width = static_cast<int>(rows.size());
+  // log2(width) rounds of interleaving row i with row i + width/2.
+  std::vector<int> low, high;
+  for (int i = 0; i < width / 2; ++i) {
+    low.insert(low.end(), {i, width + i});
+    high.insert(high.end(), {width / 2 + i, width + width / 2 + i});
+  }
+  for (int round = width; round > 1; round /= 2) {
+    std::vector<Value*> next;
+    for (int i = 0; i < width / 2; ++i) {
+      Value *a = rows[static_cast<size_t>(i)], *c = rows[static_cast<size_t>(i + width / 2)];
+      next.push_back(CreateShuffleVector(a, c, low));
+      next.push_back(CreateShuffleVector(a, c, high));
+    }
+    rows = std::move(next);
+  }
+  return rows;
+}
+
 Value* LaneBuilder::reduce_lanes(Value* vector, const std::function<Value*(Value*, Value*)>& combine) {
   while (lanes_of(vector->getType()) > 1) vector = combine(half(vector, false), half(vector, true));
   return vector;

@@ -65,6 +65,8 @@ class LaneBuilder : public llvm::IRBuilder<> {
   // Combines all lanes by a fixed tree: halves, then quarters, …
   llvm::Value* reduce_lanes(llvm::Value* vector, const std::function<llvm::Value*(llvm::Value*, llvm::Value*)>& combine);
   llvm::Value* half(llvm::Value* vector, bool upper);
+  // As many vectors as each has lanes, a power of two: the columns of a square become its rows.
+  std::vector<llvm::Value*> transpose(std::vector<llvm::Value*> rows);
 
   // Runs body(i, carried) for i = begin, begin + step, … < end. `nonempty`: the first iteration surely runs.
   Carried loop(llvm::Value* begin, llvm::Value* end, int64_t step, Carried initial, bool nonempty,

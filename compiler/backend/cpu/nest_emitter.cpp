@@ -55,8 +55,9 @@ class NestEmitter {
       auto belongs = [&](int axis) { return (axis >= nest_.parallel) == reduced && is_kept(body_, axis) == kept; };
       const auto first = static_cast<std::ptrdiff_t>(loops.size());
       for (int a = 0; a < static_cast<int>(nest_.extents.size()); ++a)
-        if (belongs(a) && a != choice_.axis && nest_.extents[static_cast<size_t>(a)] > 1 && merged_[static_cast<size_t>(a)] < 0)
+        if (belongs(a) && a != choice_.axis && a != choice_.square && nest_.extents[static_cast<size_t>(a)] > 1 && merged_[static_cast<size_t>(a)] < 0)
           loops.push_back(a);
+      if (choice_.square >= 0 && belongs(choice_.square)) loops.push_back(choice_.square);
       if (choice_.axis >= 0 && belongs(choice_.axis)) loops.insert(one_vector() ? loops.begin() + first : loops.end(), choice_.axis);
     };
     add(parallel_, false, true);
@@ -86,6 +87,7 @@ class NestEmitter {
     auto [begin, end] = range(axis);
     const int64_t longest = merged_extent(axis, merged_, block_extents_), total = merged_extent(axis, merged_, nest_.extents);
     const std::optional<IndexRange>& inside = guard_free_[static_cast<size_t>(axis)];
+    if (axis == choice_.square) return in_squares(axis, begin, end, longest, total, body);
     if (inside && !at_edge_) return in_three_parts(axis, begin, end, *inside, std::move(carried), body);
     if (longest == (axis == choice_.axis ? choice_.width : 1) && total % longest == 0) return at(axis, begin, carried, body);
     return run(axis, begin, end, longest, total, std::move(carried), body);
@@ -123,6 +125,24 @@ class NestEmitter {
     return carried;
   }
 
+  // As many points at a time as there are lanes, and the rest one by one.
+  Carried in_squares(int axis, Value* begin, Value* end, int64_t longest, int64_t total, const std::function<Carried(const Carried&)>& body) {
+    const int64_t width = choice_.width;
+    Value* full_end = b_.CreateAdd(begin, b_.CreateAnd(b_.CreateSub(end, begin), b_.i64(-width)));
+    b_.loop(begin, full_end, width, {}, total % longest == 0, [&](Value* i, const Carried& c) {
+      expressions_.set_axis(axis, i, IndexRange{0, total - 1});
+      in_square_ = true;
+      body(c);
+      in_square_ = false;
+      return Carried{};
+    });
+    if (longest % width == 0 && total % width == 0) return {};
+    return b_.loop(full_end, end, 1, {}, false, [&](Value* i, const Carried& c) {
+      expressions_.set_axis(axis, i);
+      return body(c);
+    });
+  }
+
   // `longest`: of this loop; `total`: of the axis, whose last piece may be shorter.
   Carried run(int axis, Value* begin, Value* end, int64_t longest, int64_t total, Carried carried,
               const std::function<Carried(const Carried&)>& body) {
@@ -157,7 +177,7 @@ class NestEmitter {
   // The parallel loops from `depth` on. Carried: the f64 totals of the partial sums, whose innermost
   // loop adds up a row in f32.
   Carried loops(size_t depth, const Carried& carried) {
-    if (depth == parallel_.size()) return point(carried);
+    if (depth == parallel_.size()) return in_square_ ? square() : point(carried);
     const bool row = depth + 1 == parallel_.size();
     Carried inner = carried;
     if (row) inner.assign(carried.size(), b_.real(f32(), 0));
@@ -196,6 +216,18 @@ class NestEmitter {
       Value* row = b_.CreateMul(block_.partial_row, b_.i64(o.strides[0]));
       expressions_.store(body_.partials[i].output, column, sum, row);
     }
+  }
+
+  Carried square() {
+    expressions_.set_square(choice_.square);
+    for (int i = 0; i < choice_.width; ++i)
+      b_.scoped([&] {
+        expressions_.shift_axis(choice_.square, i);
+        point({});
+      });
+    expressions_.shift_axis(choice_.square, 0);
+    expressions_.set_square(-1);
+    return {};
   }
 
   // Everything at one point of the parallel axes (or one vector of points).
@@ -384,6 +416,7 @@ class NestEmitter {
   std::vector<int> parallel_, reduced_;  // loops, outermost first
   size_t kept_loops_ = 0;                // how many of the parallel ones are over kept axes
   std::vector<std::optional<IndexRange>> guard_free_;  // per axis, where its loop has a part that needs no guards
+  bool in_square_ = false;               // the innermost body is for `width` points of choice_.square
   bool at_edge_ = false;                 // in a part of a loop in which guards are checked
 };
 

@@ -1,10 +1,13 @@
 #include "compiler/backend/cpu/vector_axis.h"
 
+#include <algorithm>
+
 namespace netc {
 namespace {
 
 // Relative costs of one access by a vector, in units of an arithmetic instruction.
-constexpr double kBroadcast = 0.3, kContiguous = 1, kPair = 2.5, kGather = 16, kMask = 1, kHorizontal = 12;
+constexpr double kBroadcast = 0.3, kContiguous = 1, kPair = 2.5, kGather = 16, kScatter = 24, kTransposed = 3, kMask = 1,
+                 kHorizontal = 12;
 
 struct Access {
   LinearForm offset;
@@ -33,16 +36,37 @@ std::vector<Access> accesses(const KernelBody& body, IndexAnalysis& analysis) {
   return found;
 }
 
-double access_cost(const Access& access, int axis, IndexAnalysis& analysis) {
+// Whether squares of both axes can be loaded along `square` and transposed.
+bool transposes(const Access& access, int axis, int square, IndexAnalysis& analysis) {
+  const int64_t stride = access.offset.coefficient(axis);
+  if (access.is_store || access.guard != 0 || stride == 0 || stride == 1 || stride == 2 || access.offset.coefficient(square) != 1) return false;
+  AxisSet scattered = 0;
+  for (auto [atom, c] : access.offset.atoms) scattered |= analysis.dependencies(atom);
+  return !(scattered & (axis_bit(axis) | axis_bit(square)));
+}
+
+double access_cost(const Access& access, int axis, int square, IndexAnalysis& analysis) {
   for (auto [atom, c] : access.offset.atoms)
     if (analysis.dependencies(atom) & axis_bit(axis)) return kGather;
+  if (square >= 0 && transposes(access, axis, square, analysis)) return kTransposed;
   const double mask = access.guard & axis_bit(axis) ? kMask : 0;
   switch (access.offset.coefficient(axis)) {
     case 0: return mask ? kGather : kBroadcast;
     case 1: return kContiguous + mask;
-    case 2: return access.is_store ? kGather : kPair + 2 * mask;
-    default: return kGather;
+    case 2: return access.is_store ? kScatter : kPair + 2 * mask;
+    default: return access.is_store ? kScatter : kGather;
   }
+}
+
+// The other axis of squares, for a map.
+int square_axis(const KernelBody& body, const std::vector<Access>& all, int axis, int width, const std::vector<int>& merged,
+                const Shape& extents, IndexAnalysis& analysis) {
+  if (!body.nest.reductions.empty() || !body.partials.empty() || merged_extent(axis, merged, extents) < width) return -1;
+  for (int square = body.nest.parallel - 1; square >= 0; --square) {
+    if (square == axis || merged[static_cast<size_t>(square)] >= 0 || merged_extent(square, merged, extents) < width) continue;
+    if (std::any_of(all.begin(), all.end(), [&](const Access& a) { return transposes(a, axis, square, analysis); })) return square;
+  }
+  return -1;
 }
 
 }  // namespace
@@ -73,16 +97,17 @@ VectorChoice choose_vector_axis(const KernelBody& body, IndexAnalysis& analysis,
     const int64_t extent = merged_extent(axis, merged, extents);
     int width = target.vector_lanes;
     while (width > 4 && width / 2 >= extent) width /= 2;
+    const int square = reduced ? -1 : square_axis(body, all, axis, width, merged, extents, analysis);
     double cost = instructions;
     for (const Access& access : all) {
-      if (access.in_reduction) cost += access_cost(access, axis, analysis);
-      else if (!reduced) cost += access_cost(access, axis, analysis) / reduction_count;
+      if (access.in_reduction) cost += access_cost(access, axis, square, analysis);
+      else if (!reduced) cost += access_cost(access, axis, square, analysis) / reduction_count;
     }
     if (reduced) cost += kHorizontal * static_cast<double>(body.nest.reductions.size()) * width / reduction_count;
     // Per element that counts: the last vector of a row may be partly empty.
     cost *= static_cast<double>(ceil_div(extent, width)) / static_cast<double>(extent);
     if (best.axis < 0 || cost < best_cost) {
-      best = {axis, width};
+      best = {axis, width, square};
       best_cost = cost;
     }
   }

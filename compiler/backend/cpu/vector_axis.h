@@ -7,8 +7,9 @@
 namespace netc {
 
 struct VectorChoice {
-  int axis = -1;  // -1: none, scalar code
+  int axis = -1;    // -1: none, scalar code
   int width = 1;
+  int square = -1;  // an axis along which loads are contiguous that are not so along the lanes: squares of both are transposed
 };
 
 // The axis with the least estimated cost per element: contiguous loads and stores, full vectors. The loops that run as
