@@ -51,4 +51,16 @@ inline double winograd_tolerance(int64_t tile, int64_t channels) {
   return tile == 2 ? direct : 2 * direct;
 }
 
+// Two training steps of networks as small as tests/lower/networks.h: states relative to their largest value (at least 1e-2), the
+// loss to itself or 1.
+struct StepTolerance {
+  double state = 0, loss = 0;
+};
+inline StepTolerance step_tolerance(DType precision) {
+  if (precision == DType::f32) return {5e-4, 1e-4};
+  // The reference rounds where the step does. Few values lie so close to a rounding boundary that f32 and double precision fall on
+  // different sides; such a one is off by 2^-8 of itself, and one of many terms of the sums behind a gradient.
+  return {0x1p-9, 0x1p-9};
+}
+
 }  // namespace netc

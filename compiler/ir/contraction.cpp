@@ -94,7 +94,8 @@ void verify(const Contraction& contraction) {
   for (int axis = 0; axis < axis_count; ++axis) {
     int uses = 0;
     for (const ContractionTensor& tensor : contraction.tensors) uses += mentions(tensor, axis) ? 1 : 0;
-    NETC_CHECK(uses >= 2, fmt::format("axis {} is in {} of the tensors", contraction.axes[static_cast<size_t>(axis)].name, uses));
+    const ContractionAxis& a = contraction.axes[static_cast<size_t>(axis)];
+    NETC_CHECK(uses >= (a.extent == 1 ? 1 : 2), fmt::format("axis {} is in {} of the tensors", a.name, uses));
   }
 }
 

@@ -277,6 +277,7 @@ class ContractionRewriter {
     for (size_t a = 0; a < from_.axes.size(); ++a) {
       const ContractionAxis& axis = from_.axes[a];
       outer_.push_back(static_cast<int>(to.axes.size()));
+      if (vanishes(static_cast<int>(a))) continue;
       if (split_[a] > 0) to.axes.push_back({axis.name + "b", ceil_div(axis.extent, split_[a])});
       else to.axes.push_back({axis.name, axis.extent + extensions_[a].first + extensions_[a].second});
     }
@@ -289,13 +290,32 @@ class ContractionRewriter {
   }
 
  private:
-  // The axis that runs within the blocks of a dimension with this index: the only one that moves by single places.
-  static std::optional<int> place_in_block(const AxisSum& sum, int64_t block) {
+  int64_t extent(int axis) const { return from_.axes[static_cast<size_t>(axis)].extent; }
+
+  // Whether an axis stands beside the one within a block, in a depthwise convolution's g*1 + c: it has a single value.
+  bool stands_still(const AxisTerm& term, const LayoutDim& d, int64_t block) const {
+    const auto a = static_cast<size_t>(term.axis);
+    return d.part != Part::whole && term.coefficient % block != 0 && split_[a] == 0;
+  }
+  // Whether it does so wherever it is used.
+  bool vanishes(int axis) const {
+    for (size_t t = 0; t < 3; ++t)
+      for (const LayoutDim& d : layouts_[t].dims)
+        for (const AxisTerm& term : from_.tensors[t].index[static_cast<size_t>(d.dimension)].terms)
+          if (term.axis == axis && !stands_still(term, d, layouts_[t].block)) return false;
+    return true;
+  }
+
+  // The axis that runs within the blocks of a dimension with this index: the only one that moves by single places, or, if
+  // none has more than one value, the last.
+  std::optional<int> place_in_block(const AxisSum& sum, int64_t block) const {
     std::optional<int> found;
     if (sum.offset % block != 0) return std::nullopt;
     for (const AxisTerm& term : sum.terms) {
       if (term.coefficient % block == 0) continue;
-      if (found || term.coefficient != 1) return std::nullopt;
+      const bool moves = extent(term.axis) > 1;
+      if (!moves && found) continue;
+      if (moves && ((found && extent(*found) > 1) || term.coefficient != 1)) return std::nullopt;
       found = term.axis;
     }
     return found;
@@ -330,7 +350,8 @@ class ContractionRewriter {
       AxisSum index;
       index.offset = d.part == Part::inner ? 0 : sum.offset;
       if (d.part == Part::whole && t != from_.output) index.offset += d.before;
-      for (const AxisTerm& term : sum.terms) add_term(index, term, d.part, layout.block);
+      for (const AxisTerm& term : sum.terms)
+        if (!stands_still(term, d, layout.block)) add_term(index, term, d.part, layout.block);
       if (d.part == Part::outer) index.offset /= layout.block;
       physical.index.push_back(std::move(index));
     }

@@ -26,14 +26,14 @@ ValueId NetBuilder::linear(ValueId x, int64_t outputs, const std::string& path) 
   return b.emit(op("linear"), {x, weight, bias});
 }
 
-ValueId NetBuilder::conv(ValueId x, int64_t outputs, int64_t window, int64_t stride, const std::string& path, bool bias) {
+ValueId NetBuilder::conv(ValueId x, int64_t outputs, int64_t window, int64_t stride, const std::string& path, bool bias, int64_t groups) {
   b.set_origin({path, {}, {}});
-  int64_t inputs = b.type(x).shape[1];
+  int64_t inputs = b.type(x).shape[1] / groups;
   double scale = 1 / std::sqrt(static_cast<double>(inputs * window * window));
   ValueId weight = parameter(path + ".weight", {outputs, inputs, window, window}, scale);
   ValueId offset = bias ? parameter(path + ".bias", {outputs}, scale) : ValueId{};
   return b.emit(op("convolution"), {x, weight, offset},
-                {{"stride_h", stride}, {"stride_w", stride}, {"pad_h", window / 2}, {"pad_w", window / 2}});
+                {{"stride_h", stride}, {"stride_w", stride}, {"pad_h", window / 2}, {"pad_w", window / 2}, {"groups", groups}});
 }
 
 ValueId NetBuilder::batch_norm(ValueId x, const std::string& path) {
@@ -136,6 +136,18 @@ Graph inception_network(int64_t batch) {
   ValueId inner = build::concat(n.b, {a, x}, 1);
   x = build::concat(n.b, {inner, c, p}, 1);
   x = n.relu(n.conv(x, 5, 3, 2, "last", true));
+  n.classify(n.linear(n.global_average(x), 5, "fc"));
+  return n.b.finish();
+}
+
+Graph grouped_network(int64_t batch) {
+  NetBuilder n(batch);
+  ValueId x = n.image({3, 9, 8});
+  x = n.relu(n.conv(x, 32, 3, 1, "stem", true));
+  x = n.relu(n.conv(x, 32, 3, 2, "depthwise", true, 32));
+  x = n.relu(n.batch_norm(n.conv(x, 48, 1, 1, "pointwise"), "pointwise_bn"));
+  x = n.relu(n.batch_norm(n.conv(x, 48, 3, 1, "grouped", false, 3), "grouped_bn"));
+  x = n.relu(n.conv(x, 12, 3, 1, "narrow_groups", true, 6));
   n.classify(n.linear(n.global_average(x), 5, "fc"));
   return n.b.finish();
 }

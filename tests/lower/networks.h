@@ -16,7 +16,7 @@ class NetBuilder {
 
   ValueId image(Shape shape);   // input "image": [N, shape...]
   ValueId linear(ValueId x, int64_t outputs, const std::string& path);
-  ValueId conv(ValueId x, int64_t outputs, int64_t window, int64_t stride, const std::string& path, bool bias = false);
+  ValueId conv(ValueId x, int64_t outputs, int64_t window, int64_t stride, const std::string& path, bool bias = false, int64_t groups = 1);
   ValueId batch_norm(ValueId x, const std::string& path);
   ValueId batch_norm_inference(ValueId x, const std::string& path);
   ValueId layer_norm(ValueId x, const std::string& path);
@@ -39,6 +39,7 @@ Graph mlp(int64_t batch);
 Graph small_cnn(int64_t batch);       // conv + bias, pool, flatten, linear
 Graph residual_network(int64_t batch);  // batch norm, identity and projected shortcuts
 Graph inception_network(int64_t batch);  // concat of branches, nested
+Graph grouped_network(int64_t batch);    // depthwise, pointwise and grouped convolutions, batch norm
 // A random network of residual and inception blocks, gates, norms, pools and dropout.
 Graph random_network(uint64_t seed);
 
