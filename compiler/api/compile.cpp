@@ -156,7 +156,7 @@ Target target_of(const CompileSettings& settings) {
   if (device != "cuda" && device != "cuda-emulation")
     throw RuntimeError("E0922", fmt::format("there is no device `{}`", settings.device), "--device cpu, cuda or cuda-emulation");
   Target target = cuda_target(colon == std::string::npos ? "sm_80" : settings.device.substr(colon + 1));
-  if (device == "cuda-emulation") target.features = kEmulated;
+  if (device == "cuda-emulation") target.kind = TargetKind::cuda_emulation;
   return target;
 }
 

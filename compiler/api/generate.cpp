@@ -25,7 +25,7 @@ void generate(Compilation& c, int threads) {
   program.scratch_bytes = workspace_bytes(c);
   const int compilers = threads > 0 ? threads : available_processors();
   if (is_cuda(c.target)) {
-    if (c.target.features != kEmulated)
+    if (c.target.kind == TargetKind::cuda)
       throw RuntimeError("E0922", "this build of netc writes CUDA kernels, but cannot run them on a GPU yet",
                          "--device cuda-emulation runs them on the CPU");
     program.objects = compile_emulation(cuda_kernels(c.plan), c.target, compilers);  // several kernels an object: not kept

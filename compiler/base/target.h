@@ -6,7 +6,14 @@
 
 namespace netc {
 
+enum class TargetKind : uint8_t {
+  cpu,
+  cuda,            // a GPU; `cpu` is its architecture, "sm_80", and the rest has no meaning
+  cuda_emulation,  // the same code for the emulation on this computer (runtime/cuda_emulation)
+};
+
 struct Target {
+  TargetKind kind = TargetKind::cpu;
   std::string cpu = "x86-64";  // LLVM's name: "znver5", "x86-64-v3"
   std::string features;        // LLVM's list: "+avx512f,+avx512bf16"
   int vector_lanes = 4;        // f32 lanes of the widest vector that is worth using: 16, 8 or 4
@@ -16,9 +23,10 @@ struct Target {
 };
 
 // All of it on a short line, the processor before the first comma, the list of features as its digest: equal texts mean
-// the same code, the same tasks and so the same bits.
+// the same code, the same tasks and so the same bits. "znver5, 16 lanes, fma, …", "cuda:sm_90".
 std::string identity(const Target& target);
-// The value of --cpu that makes a target of this identity: a name, or "host" on a machine like the one it was made on.
-std::string cpu_of_identity(const std::string& identity);
+// What on the command line makes a target of this identity: "--cpu x86-64-v3", "--device cuda:sm_90", or nothing where
+// only a machine like the one it was made on does.
+std::string flag_of_identity(const std::string& identity);
 
 }  // namespace netc

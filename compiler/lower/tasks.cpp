@@ -5,7 +5,7 @@
 namespace netc {
 
 bool is_cuda(const Target& target) {
-  return target.cpu.rfind("sm_", 0) == 0;
+  return target.kind != TargetKind::cpu;
 }
 
 int64_t task_count(const KernelBody& body, const Target& target) {

@@ -6,9 +6,7 @@
 
 namespace netc {
 
-// Whether code is made for a GPU: then Target::cpu is an architecture such as "sm_80", and Target::features
-// is kEmulated where the kernels will run on this computer (runtime/cuda_emulation).
-constexpr const char* kEmulated = "emulated";
+// Whether kernels are CUDA's, for a GPU or for its emulation.
 bool is_cuda(const Target& target);
 
 // Tasks of a launch.

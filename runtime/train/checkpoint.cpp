@@ -197,9 +197,8 @@ RecipeText required_recipe(const SafetensorsFile& file) {
 
 // Vectors of other lengths round sums differently, so a training goes on for its own processor only.
 std::string fix_of_resume(const std::string& target_there, const std::string& target_here) {
-  const std::string cpu = cpu_of_identity(target_there);
-  const bool other_cpu = target_there != target_here && cpu != "host";
-  return (other_cpu ? "--cpu " + cpu + ", and the same recipe, data and seed" : "the same recipe, data, seed and machine type") +
+  const std::string flag = flag_of_identity(target_there);
+  return (target_there != target_here && !flag.empty() ? flag + ", and the same recipe, data and seed" : "the same recipe, data, seed and machine type") +
          "; or start afresh from its weights";
 }
 

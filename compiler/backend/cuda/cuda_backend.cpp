@@ -72,6 +72,7 @@ Target cuda_target(const std::string& name) {
   Target target;
   if (name != "sm_80" && name != "sm_90")
     throw RuntimeError("E0922", "unknown GPU architecture `" + name + "`", "sm_80 and sm_90 are known");
+  target.kind = TargetKind::cuda;
   target.cpu = name;
   return target;
 }
