@@ -129,7 +129,7 @@ class Kernel {
     void operator()(std::byte* p) const { std::free(p); }
   };
   ContractionPlan plan_;
-  std::unique_ptr<Executable> executable_;
+  std::unique_ptr<HostExecutable> executable_;
   std::vector<int64_t> offsets_;
   std::unique_ptr<std::byte, Free> arena_, scratch_;
   int64_t scratch_bytes_ = 0, arena_bytes_ = 0, copies_ = 1, copy_ = 0;

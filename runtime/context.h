@@ -1,6 +1,5 @@
-// One caller's use of an Executable: a state, an arena for what lives during a run, and scratch for
-// each worker. An entry's first run has the system give all pages that it needs; later ones allocate nothing and
-// fault on no page.
+// One caller's use of an Executable: a state, and the device's memory for what lives during a run. An entry's first run
+// has the system give all pages that it needs; later ones allocate nothing and fault on no page.
 //
 //   Context context(executable);
 //   InputView image{pixels, bytes};  OutputView logits{result, result_bytes};
@@ -14,7 +13,6 @@
 
 #include "runtime/executable.h"
 #include "runtime/executor.h"
-#include "runtime/memory.h"
 #include "runtime/state.h"
 
 namespace netc {
@@ -45,39 +43,20 @@ class Context {
   const State& state() const { return *state_; }
   std::shared_ptr<State> shared_state() const { return state_; }
   const Program& program() const { return executable_.program(); }
-  int64_t arena_bytes() const { return arena_.size(); }
+  int64_t arena_bytes() const { return device_->arena_bytes(); }
 
   // Where an input or output lies, to fill or read it in place. An input's bytes are the caller's until
   // the run, which may overwrite them; an output's are valid until the next run.
-  std::span<std::byte> buffer(const IoSlot& slot);
+  std::span<std::byte> buffer(const IoSlot& slot) { return device_->buffer(slot); }
 
   // Adds each launch's nanoseconds to (*profile)[launch] during the next runs; null turns it off.
   // The vector is resized to the entry's launches.
   void set_profile(std::vector<int64_t>* profile) { profile_ = profile; }
 
  private:
-  struct PreparedLaunch {
-    KernelFunction function;
-    const int64_t* offsets;
-    int64_t tasks;
-  };
-  struct PreparedEntry {
-    const EntryPoint* entry;
-    std::vector<int64_t> offsets;  // of all launches' operands
-    std::vector<PreparedLaunch> launches;
-  };
-
-  PreparedEntry prepare(const EntryPoint& entry) const;
-  void get_memory(const EntryPoint& entry, Executor& executor);
-  void launch(const PreparedLaunch& launch, const RuntimeScalars& scalars, Executor& executor);
-
   const Executable& executable_;
   std::shared_ptr<State> state_;
-  MemoryBlock arena_;
-  MemoryBlock scratch_;
-  int64_t scratch_stride_ = 0;
-  int64_t populated_ = 0;  // bytes of the arena that are in memory
-  std::vector<PreparedEntry> entries_;
+  std::unique_ptr<DeviceContext> device_;
   std::vector<int64_t>* profile_ = nullptr;
 };
 

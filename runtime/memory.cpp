@@ -52,6 +52,9 @@ MemoryBlock::MemoryBlock(int64_t bytes, const char* purpose) : size_(bytes) {
   }
 }
 
+MemoryBlock::MemoryBlock(std::byte* data, int64_t bytes, std::shared_ptr<const void> owner)
+    : data_(data), size_(bytes), owner_(std::move(owner)) {}
+
 void MemoryBlock::populate(int64_t first_bytes, Executor& executor) const {
   NETC_CHECK(first_bytes <= size_, "beyond the block");
   const size_t bytes = rounded_up(static_cast<size_t>(first_bytes), kPage);  // data_ is at a page's start
@@ -70,13 +73,15 @@ MemoryBlock::MemoryBlock(MemoryBlock&& other) noexcept
     : mapping_(std::exchange(other.mapping_, nullptr)),
       mapped_(std::exchange(other.mapped_, 0)),
       data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)) {}
+      size_(std::exchange(other.size_, 0)),
+      owner_(std::move(other.owner_)) {}
 
 MemoryBlock& MemoryBlock::operator=(MemoryBlock&& other) noexcept {
   std::swap(mapping_, other.mapping_);
   std::swap(mapped_, other.mapped_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(owner_, other.owner_);
   return *this;
 }
 

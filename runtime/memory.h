@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "runtime/executor.h"
@@ -16,6 +17,8 @@ class MemoryBlock {
   MemoryBlock() = default;
   // THROWS RuntimeError E0911 if the system has not so much. `purpose` names the block in the message.
   MemoryBlock(int64_t bytes, const char* purpose);
+  // Somebody else's zeroed memory, which lives as long as `owner` does.
+  MemoryBlock(std::byte* data, int64_t bytes, std::shared_ptr<const void> owner);
   ~MemoryBlock();
   MemoryBlock(MemoryBlock&& other) noexcept;
   MemoryBlock& operator=(MemoryBlock&& other) noexcept;
@@ -26,6 +29,7 @@ class MemoryBlock {
 
   std::byte* data() const { return data_; }
   int64_t size() const { return size_; }
+  const void* owner() const { return owner_.get(); }  // null: the block itself
   std::span<std::byte> bytes() const { return {data_, static_cast<size_t>(size_)}; }
 
  private:
@@ -33,6 +37,7 @@ class MemoryBlock {
   size_t mapped_ = 0;
   std::byte* data_ = nullptr;
   int64_t size_ = 0;
+  std::shared_ptr<const void> owner_;  // of memory that is not this block's mapping
 };
 
 }  // namespace netc

@@ -1,13 +1,17 @@
 #include "runtime/state.h"
 
 #include <cstring>
+#include <utility>
 
 #include "compiler/base/error.h"
 
 namespace netc {
 
 State::State(const Program& program)
-    : slots_(program.state), block_(program.state_bytes, "the network's state") {
+    : State(program, MemoryBlock(program.state_bytes, "the network's state")) {}
+
+State::State(const Program& program, MemoryBlock memory) : slots_(program.state), block_(std::move(memory)) {
+  NETC_CHECK(block_.size() == program.state_bytes, "memory of another size than the state's");
   for (size_t i = 0; i < slots_.size(); ++i) {
     const StateSlot& slot = slots_[i];
     NETC_CHECK(slot.offset >= 0 && slot.offset + slot.bytes() <= program.state_bytes,

@@ -22,9 +22,12 @@ namespace netc {
 class State {
  public:
   explicit State(const Program& program);
+  // In memory of the caller's. REQUIRES: `memory` is zeroed and has program.state_bytes.
+  State(const Program& program, MemoryBlock memory);
 
   std::byte* data() const { return block_.data(); }
   int64_t size() const { return block_.size(); }
+  const MemoryBlock& memory() const { return block_; }
   const std::vector<StateSlot>& slots() const { return slots_; }
 
   const StateSlot* find(const std::string& path) const;  // null where there is none

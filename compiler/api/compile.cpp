@@ -18,6 +18,7 @@
 #include "compiler/passes/pipeline.h"
 #include "compiler/passes/update.h"
 #include "compiler/sema/names_map.h"
+#include "runtime/cuda/device.h"
 #include "runtime/thread_pool.h"
 
 namespace netc {
@@ -147,6 +148,15 @@ UpdateShape update_shape(const StateLayout& state, const std::vector<ParameterGr
   return shape;
 }
 
+constexpr const char* kLeastArchitecture = "sm_80";
+
+// The GPU's, where there is one that netc can use.
+std::string architecture_at_hand() {
+  std::string reason;
+  const std::shared_ptr<CudaDevice> gpu = find_cuda_device(reason);
+  return gpu ? gpu->info().architecture() : kLeastArchitecture;
+}
+
 }  // namespace
 
 Target target_of(const CompileSettings& settings) {
@@ -155,13 +165,16 @@ Target target_of(const CompileSettings& settings) {
   if (settings.device == "cpu") return target_named(settings.cpu);
   if (device != "cuda" && device != "cuda-emulation")
     throw RuntimeError("E0922", fmt::format("there is no device `{}`", settings.device), "--device cpu, cuda or cuda-emulation");
-  Target target = cuda_target(colon == std::string::npos ? "sm_80" : settings.device.substr(colon + 1));
-  if (device == "cuda-emulation") target.kind = TargetKind::cuda_emulation;
+  const bool emulated = device == "cuda-emulation";
+  Target target = cuda_target(colon != std::string::npos ? settings.device.substr(colon + 1)
+                              : emulated                 ? kLeastArchitecture
+                                                         : architecture_at_hand());
+  if (emulated) target.kind = TargetKind::cuda_emulation;
   return target;
 }
 
 void require_runnable(const Target& target) {
-  if (is_cuda(target)) return;  // generate says which of them can run
+  if (is_cuda(target)) return;  // load_model looks for the GPU
   const std::string missing = missing_features(target);
   if (!missing.empty())
     throw RuntimeError("E0903", fmt::format("this machine cannot run code for {}: it has no {}", target.cpu, missing),

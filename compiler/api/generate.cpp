@@ -1,12 +1,15 @@
 // Machine code for a Compilation: from the cache where it has it, else compiled in parallel and kept.
 #include <chrono>
+#include <functional>
 
 #include "compiler/api/compile.h"
 #include "compiler/api/cuda_kernels.h"
 #include "compiler/backend/cpu/cpu_backend.h"
 #include "compiler/backend/cuda/host_compiler.h"
+#include "compiler/backend/cuda/nvrtc.h"
+#include "compiler/base/digest.h"
 #include "compiler/base/error.h"
-#include "compiler/lower/tasks.h"
+#include "compiler/base/in_parallel.h"
 #include "runtime/thread_pool.h"
 
 namespace netc {
@@ -17,51 +20,92 @@ int64_t CodeOrigin::compiled() const {
   return sum;
 }
 
-void generate(Compilation& c, int threads) {
-  const auto start = std::chrono::steady_clock::now();
-  const KernelSet& set = c.plan.kernels;
-  Program& program = c.plan.program;
-  program.target = identity(c.target);
-  program.scratch_bytes = workspace_bytes(c);
-  const int compilers = threads > 0 ? threads : available_processors();
-  if (is_cuda(c.target)) {
-    if (c.target.kind == TargetKind::cuda)
-      throw RuntimeError("E0922", "this build of netc writes CUDA kernels, but cannot run them on a GPU yet",
-                         "--device cuda-emulation runs them on the CPU");
-    program.objects = compile_emulation(cuda_kernels(c.plan), c.target, compilers);  // several kernels an object: not kept
-    c.origin.misses[0] = static_cast<int64_t>(set.bodies.size());
-    c.seconds.back = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    return;
-  }
-  program.objects.resize(set.bodies.size());
+namespace {
 
+// Thread-safe.
+using Done = std::function<void(size_t position, std::vector<std::byte> object)>;
+
+// An object for each key: what the cache lacks is made by `compile`, which is told the numbers of the missing keys and
+// calls `done` with positions among them.
+void fetch_or_compile(Compilation& c, const std::vector<ObjectKey>& keys,
+                      const std::function<void(const std::vector<size_t>& missing, const Done& done)>& compile) {
+  std::vector<std::vector<std::byte>>& objects = c.plan.program.objects;
+  objects.resize(keys.size());
   ObjectCache cache(c.cache);
-  CodeOrigin& origin = c.origin;
-  origin.cached = cache.enabled();
-  const std::string compiler = code_generator_id();
-  std::vector<ObjectKey> keys;           // of the kernels that are compiled
-  std::vector<NamedKernel> kernels;
-  std::vector<size_t> numbers;
-  for (size_t i = 0; i < set.bodies.size(); ++i) {
-    ObjectKey key{set.digests[i], set.names[i], program.target, compiler};
-    Lookup found = cache.find(key);
+  c.origin.cached = cache.enabled();
+  std::vector<size_t> missing;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    Lookup found = cache.find(keys[i]);
     if (found.object) {
-      program.objects[i] = *std::move(found.object);
-      ++origin.from_cache;
+      objects[i] = *std::move(found.object);
+      ++c.origin.from_cache;
       continue;
     }
-    ++origin.misses[static_cast<size_t>(found.reason)];
-    keys.push_back(std::move(key));
-    kernels.push_back({set.names[i], &set.bodies[i]});
-    numbers.push_back(i);
+    ++c.origin.misses[static_cast<size_t>(found.reason)];
+    missing.push_back(i);
   }
-  compile_kernels(kernels, c.target, compilers,
-                  [&](size_t kernel, std::vector<std::byte> object) {
-                    cache.store(keys[kernel], object);
-                    program.objects[numbers[kernel]] = std::move(object);
-                  });
+  compile(missing, [&](size_t position, std::vector<std::byte> object) {
+    cache.store(keys[missing[position]], object);
+    objects[missing[position]] = std::move(object);
+  });
   cache.enforce_limit();
-  origin.warnings = cache.warnings();
+  c.origin.warnings = cache.warnings();
+}
+
+void generate_for_cpu(Compilation& c, int compilers) {
+  const KernelSet& set = c.plan.kernels;
+  const std::string compiler = code_generator_id();
+  std::vector<ObjectKey> keys;
+  for (size_t i = 0; i < set.bodies.size(); ++i)
+    keys.push_back({set.digests[i], set.names[i], c.plan.program.target, compiler});
+  fetch_or_compile(c, keys, [&](const std::vector<size_t>& missing, const Done& done) {
+    std::vector<NamedKernel> kernels;
+    for (const size_t i : missing) kernels.push_back({set.names[i], &set.bodies[i]});
+    compile_kernels(kernels, c.target, compilers, done);
+  });
+}
+
+// A cubin a kernel. What decides it is its text.
+void generate_for_cuda(Compilation& c, int compilers) {
+  std::string reason;
+  const Nvrtc* nvrtc = Nvrtc::find(reason);
+  if (!nvrtc)
+    throw RuntimeError("E0935", "CUDA kernels need NVRTC, CUDA's run-time compiler: " + reason,
+                       "install libnvrtc of the CUDA toolkit, or set CUDA_HOME");
+  const std::vector<CudaKernel> kernels = cuda_kernels(c.plan);
+  std::vector<CudaSource> sources(kernels.size());
+  in_parallel(kernels.size(), compilers, [&](size_t i) { sources[i] = emit_cuda(kernels[i], c.target); });
+  const std::string prelude = cuda_prelude();
+  std::vector<ObjectKey> keys;
+  for (size_t i = 0; i < kernels.size(); ++i) {
+    KernelInfo& info = c.plan.program.kernels[i];
+    info.threads = sources[i].threads;
+    info.shared_bytes = sources[i].shared_bytes;
+    keys.push_back({digest(prelude + sources[i].text), info.symbol, c.plan.program.target, nvrtc->id()});
+  }
+  fetch_or_compile(c, keys, [&](const std::vector<size_t>& missing, const Done& done) {
+    in_parallel(missing.size(), compilers, [&](size_t position) {
+      const size_t i = missing[position];
+      done(position, nvrtc->compile(sources[i].text, kernels[i].symbol, c.target).cubin);
+    });
+  });
+}
+
+}  // namespace
+
+void generate(Compilation& c, int threads) {
+  const auto start = std::chrono::steady_clock::now();
+  c.plan.program.target = identity(c.target);
+  c.plan.program.scratch_bytes = workspace_bytes(c);
+  const int compilers = threads > 0 ? threads : available_processors();
+  switch (c.target.kind) {
+    case TargetKind::cpu: generate_for_cpu(c, compilers); break;
+    case TargetKind::cuda: generate_for_cuda(c, compilers); break;
+    case TargetKind::cuda_emulation:  // several kernels an object: not kept
+      c.plan.program.objects = compile_emulation(cuda_kernels(c.plan), c.target, compilers);
+      c.origin.misses[0] = static_cast<int64_t>(c.plan.kernels.bodies.size());
+      break;
+  }
   c.seconds.back = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 

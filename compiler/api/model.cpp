@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
-#include "compiler/lower/tasks.h"
 #include "runtime/context.h"
 #include "runtime/cpu/load.h"
+#include "runtime/cuda/load.h"
 #include "runtime/cuda_emulation/load.h"
 #include "runtime/data/find_files.h"
 #include "runtime/initialize.h"
@@ -20,6 +21,17 @@ NamesMap find_names(Project& project, const std::string& reference) {
   return *std::move(map);
 }
 
+// The GPU for code of this architecture. THROWS RuntimeError E0935.
+std::shared_ptr<CudaDevice> gpu_of(const Target& target) {
+  std::string reason;
+  std::shared_ptr<CudaDevice> gpu = find_cuda_device(reason);
+  if (!gpu) throw RuntimeError("E0935", "no GPU to run on: " + reason, "--device cpu; `netc devices` lists what there is");
+  const std::string& fits = gpu->info().architecture();
+  if (fits != target.cpu)
+    throw RuntimeError("E0935", gpu->info().name + " does not run code for " + target.cpu, "--device cuda:" + fits);
+  return gpu;
+}
+
 void prepare(Model& model, Executor& executor) {
   if (!model.executable->program().find_entry("prepare")) return;
   Context(*model.executable, model.state).run("prepare", {}, {}, {}, executor);
@@ -29,12 +41,17 @@ void prepare(Model& model, Executor& executor) {
 
 Model load_model(Compilation compilation, int threads) {
   require_runnable(compilation.target);
+  const bool on_gpu = compilation.target.kind == TargetKind::cuda;
+  std::shared_ptr<CudaDevice> gpu = on_gpu ? gpu_of(compilation.target) : nullptr;  // before anything is compiled
   generate(compilation, threads);
   Model model{std::move(compilation), nullptr, nullptr};
   const Program& program = model.compilation.plan.program;
-  if (is_cuda(model.compilation.target)) model.executable = load_cuda_emulation(program);
-  else model.executable = load_on_cpu(program);
-  model.state = std::make_shared<State>(model.executable->program());
+  switch (model.compilation.target.kind) {
+    case TargetKind::cpu: model.executable = load_on_cpu(program); break;
+    case TargetKind::cuda: model.executable = load_on_cuda(program, std::move(gpu)); break;
+    case TargetKind::cuda_emulation: model.executable = load_cuda_emulation(program); break;
+  }
+  model.state = model.executable->make_state();
   return model;
 }
 

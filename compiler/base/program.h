@@ -45,6 +45,7 @@ struct BufferRef {
 struct KernelInfo {
   std::string symbol;
   std::vector<Space> operand_spaces;
+  int32_t threads = 0, shared_bytes = 0;  // of a block; a GPU's kernels only
 };
 
 struct Launch {
@@ -88,7 +89,7 @@ struct StateSlot {
 };
 
 struct Program {
-  std::vector<std::vector<std::byte>> objects;  // relocatable ELF
+  std::vector<std::vector<std::byte>> objects;  // relocatable ELF; cubins
   std::vector<KernelInfo> kernels;
   std::vector<EntryPoint> entries;
   std::vector<StateSlot> state;

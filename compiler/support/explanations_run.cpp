@@ -35,8 +35,9 @@ std::span<const Explanation> run_explanations() {
        "`netc graph` makes SVG files through graphviz's program `dot`. A .dot file needs nothing.\n", "netc graph mnist.net\n",
        "netc graph mnist.net --output mnist.dot\n"},
       {"E0922", "this device is not available",
-       "`netc devices` lists what there is, and why others are not. `cuda` and `cuda:sm_90` write kernels for a GPU\n"
-       "(`netc emit`, `netc explain`); `cuda-emulation` runs these kernels on the CPU, slowly and with every access checked.\n",
+       "`netc devices` lists what there is, and why others are not. `cuda` is the machine's GPU, `cuda:sm_90` one\n"
+       "of that architecture, which need not be there for `netc emit` and `netc explain`; `cuda-emulation` runs the GPU's\n"
+       "kernels on the CPU, slowly and with every access checked.\n",
        "netc train mnist.net --device tpu\n", "netc train mnist.net --device cpu\n"},
       {"E0923", "this precision is not available",
        "There are `f32`, `bf16` and, for inference, `f16`; others are refused, never ignored. Training in f16\n"
@@ -69,6 +70,14 @@ std::span<const Explanation> run_explanations() {
        "Emulated kernels are compiled by the system's C++ compiler: `c++`, or what the variable CXX names.\n", "",
        "CXX=clang++ netc bench mnist.net --device cuda-emulation\n"},
       {"E0934", "a malformed cubin", "The compiler for GPUs made a file that is none, or of a kind that netc does not know.\n", "", ""},
+      {"E0935", "no GPU to run on",
+       "Running on a GPU needs one of compute capability 8.x or 9.x, its driver (libcuda.so.1), and NVRTC, which compiles the\n"
+       "kernels (libnvrtc.so, or what CUDA_HOME names). The message says what is missing, and so does `netc devices`.\n",
+       "netc train mnist.net --device cuda\n", "netc devices\n"},
+      {"E0936", "the GPU failed",
+       "A call of the driver failed. The message names the call and the driver's reason; where a kernel failed, also the kernel,\n"
+       "its line in the .net file and its place among the launches. The first run of an entry waits after each launch, so that\n"
+       "a broken kernel is named there; later runs are one graph. A kernel that fails is a bug of netc.\n", "", ""},
       {"E0999", "a bug of netc",
        "An invariant of the compiler does not hold. The program may be right; please report it with the command\n"
        "and the .net file.\n",

@@ -22,7 +22,7 @@ T check(llvm::Expected<T> value) {
   return std::move(*value);
 }
 
-class CpuExecutable final : public Executable {
+class CpuExecutable final : public HostExecutable {
  public:
   explicit CpuExecutable(Program program) : program_(std::move(program)) {
     static std::once_flag once;
@@ -68,6 +68,6 @@ class CpuExecutable final : public Executable {
 
 }  // namespace
 
-std::unique_ptr<Executable> load_on_cpu(Program program) { return std::make_unique<CpuExecutable>(std::move(program)); }
+std::unique_ptr<HostExecutable> load_on_cpu(Program program) { return std::make_unique<CpuExecutable>(std::move(program)); }
 
 }  // namespace netc

@@ -9,6 +9,6 @@
 namespace netc {
 
 // THROWS RuntimeError E0902 if an object cannot be linked or a kernel is missing.
-std::unique_ptr<Executable> load_on_cpu(Program program);
+std::unique_ptr<HostExecutable> load_on_cpu(Program program);
 
 }  // namespace netc

@@ -10,7 +10,7 @@
 
 namespace netc {
 
-class EmulatedExecutable : public Executable {
+class EmulatedExecutable : public HostExecutable {
  public:
   // What all launches of a kernel did so far.
   virtual EmulationCounts counts(int32_t kernel) const = 0;

@@ -166,7 +166,7 @@ CompiledKernel::CompiledKernel(KernelBody body, Target target) : body_(std::move
   scratch_ = scratch_bytes(body_, target_);
 }
 
-CompiledKernel::CompiledKernel(KernelBody body, const Target& target, std::shared_ptr<const Executable> executable, int32_t number)
+CompiledKernel::CompiledKernel(KernelBody body, const Target& target, std::shared_ptr<const HostExecutable> executable, int32_t number)
     : body_(std::move(body)), target_(target), executable_(std::move(executable)), function_(executable_->function(number)),
       tasks_(task_count(body_, target_)) {}
 

@@ -24,7 +24,7 @@ class CompiledKernel {
  public:
   CompiledKernel(KernelBody body, Target target);
   // Kernel `number` of a loaded program, which was made from this body for this target.
-  CompiledKernel(KernelBody body, const Target& target, std::shared_ptr<const Executable> executable, int32_t number);
+  CompiledKernel(KernelBody body, const Target& target, std::shared_ptr<const HostExecutable> executable, int32_t number);
 
   // `operands[i]`: the content of a read operand; ignored where null (then NaN or 255). Returns, per
   // operand, its content afterwards (empty data for operands that are not written). Fails the test if a byte
@@ -42,7 +42,7 @@ class CompiledKernel {
  private:
   KernelBody body_;
   Target target_;
-  std::shared_ptr<const Executable> executable_;
+  std::shared_ptr<const HostExecutable> executable_;
   KernelFunction function_ = nullptr;
   int64_t tasks_ = 0, scratch_ = 0;
   size_t object_bytes_ = 0;

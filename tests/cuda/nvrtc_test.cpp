@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <functional>
-#include <type_traits>
 
 #include "compiler/backend/cuda/cubin.h"
 #include "compiler/backend/cuda/nvrtc_functions.h"
@@ -15,6 +14,7 @@
 #include "compiler/passes/pipeline.h"
 #include "compiler/passes/update.h"
 #include "tests/cuda/convolution_cases.h"
+#include "tests/cuda/same_function.h"
 #include "tests/lower/networks.h"
 
 #if __has_include("/usr/local/cuda/include/nvrtc.h")
@@ -130,22 +130,6 @@ TEST(Cubin, MalformedBytesAreRefused) {
 }
 
 #ifdef NETC_HAS_NVRTC_HEADER
-// The same calling convention: results and handles are an int and a pointer in both.
-template <class T>
-constexpr bool kIsHandle = std::is_pointer_v<T>;
-template <class Ours, class Theirs>
-constexpr bool kSame = sizeof(Ours) == sizeof(Theirs) && kIsHandle<Ours> == kIsHandle<Theirs>;
-template <class Ours, class Theirs>
-struct SameFunction : std::false_type {};
-template <class R1, class... A1, class R2, class... A2>
-struct SameFunction<R1 (*)(A1...), R2 (*)(A2...)> {
-  static constexpr bool value = [] {
-    if constexpr (sizeof...(A1) != sizeof...(A2))
-      return false;
-    else
-      return kSame<R1, R2> && (kSame<A1, A2> && ...);
-  }();
-};
 #define NETC_COMPARE(name, ...) static_assert(SameFunction<__VA_ARGS__, decltype(&::name)>::value, #name);
 NETC_NVRTC_FUNCTIONS(NETC_COMPARE)
 static_assert(NVRTC_SUCCESS == 0);

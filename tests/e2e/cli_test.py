@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The command line: help, exit codes, errors for people and for tools, and what the commands print."""
 import json
+import os
+from pathlib import Path
 import re
 
 from support import Case, main, read_npy, write_npy
@@ -37,7 +39,7 @@ class CommandLine(Case):
         self.tiny()
         for args in ([], ["paint"], ["check"], ["train", "--epochs"], ["train", "tiny.net", "--epochs", "0"],
                      ["check", "tiny.net", "--set", "classes"], ["emit", "tiny.net", "--stage=poem"],
-                     ["bench", "tiny.net", "--device", "cuda"], ["bench", "tiny.net", "--precision", "fp8"],
+                     ["bench", "tiny.net", "--device", "tpu"], ["bench", "tiny.net", "--precision", "fp8"],
                      ["bench", "tiny.net", "--train", "--precision", "f16"], ["train", "tiny.net", "--precision", "f16"],
                      ["ops", "conv2d"], ["explain", "E9999"]):
             done = self.netc(*args, code=2)
@@ -117,7 +119,33 @@ class CommandLine(Case):
         self.assertIn("weight", self.netc("ops", "convolution").stdout)
         devices = self.json("devices")
         self.assertTrue(devices["cpu"]["available"])
-        self.assertFalse(devices["cuda"]["available"])
+        if "reason" in devices["cuda"]:
+            self.assertFalse(devices["cuda"]["available"])
+            self.assertIn("E0935", self.bench_on_gpu(code=4, device="cuda").stderr)
+
+    def bench_on_gpu(self, code=0, device="cuda", env=None):
+        self.tiny()
+        return self.netc("bench", "tiny.net", "--batch", 2, "--seconds", "0.01", "--device", device, code=code, env=env)
+
+    def test_a_gpu_whose_driver_only_notes_its_calls(self):
+        fake = os.environ.get("NETC_FAKE_CUDA", "")
+        if not Path(fake, "libcuda.so.1").exists():
+            self.skipTest("the tests' driver is not built")
+        log = self.folder / "calls"
+        env = {"LD_LIBRARY_PATH": fake + ":" + os.environ.get("LD_LIBRARY_PATH", ""), "FAKE_CUDA_LOG": str(log)}
+        cuda = self.json("devices", env=env)["cuda"]
+        self.assertEqual((cuda["name"], cuda["architecture"]), ("Fake GPU", "sm_90"))
+        self.assertIn("does not run code for sm_80", self.bench_on_gpu(code=4, device="cuda:sm_80", env=env).stderr)
+        if not cuda["nvrtc"]:
+            self.assertIn("NVRTC", self.bench_on_gpu(code=4, env=env).stderr)
+            self.skipTest("no NVRTC")
+        self.assertTrue(cuda["available"])
+        log.write_text("")
+        self.assertRegex(self.bench_on_gpu(env=env).stdout, r"kernels: \d+ compiled: \d+ new\n")
+        calls = {line.split()[0] for line in log.read_text().splitlines()}
+        for call in ("cuModuleLoadData", "cuLaunchKernel", "cuStreamBeginCapture_v2", "cuGraphLaunch"):
+            self.assertIn(call, calls)
+        self.assertRegex(self.bench_on_gpu(env=env).stdout, r"kernels: \d+ from the cache\n")
 
     def test_cuda_kernels_are_written_and_run_under_emulation(self):
         self.tiny()

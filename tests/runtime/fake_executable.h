@@ -7,7 +7,7 @@
 
 namespace netc {
 
-class FakeExecutable final : public Executable {
+class FakeExecutable final : public HostExecutable {
  public:
   FakeExecutable(Program program, std::vector<KernelFunction> functions)
       : program_(std::move(program)), functions_(std::move(functions)) {}

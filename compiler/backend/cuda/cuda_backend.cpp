@@ -53,7 +53,7 @@ void emit_glue(SourceWriter& out, const CudaKernel& kernel, const CudaSource& so
   out.line(fmt::format("static const unsigned char {}_spaces[] = {{{}0}};", s, spaces));
   out.line(fmt::format("static const netc_emulation::Int {}_bytes[] = {{{}0}};", s, bytes));
   out.line(
-      fmt::format("static const netc_emulation::Kernel {0}_kernel = {{\"{0}\", {0}_thread, {1}, {2}, {3}, "
+      fmt::format("extern \"C\" const netc_emulation::Kernel {0}_kernel = {{\"{0}\", {0}_thread, {1}, {2}, {3}, "
                   "{0}_spaces, {0}_bytes}};",
                   s, source.threads, source.shared_bytes, operands.size()));
   out.line(

@@ -25,6 +25,9 @@ namespace {
 constexpr std::array<const char*, 4> kNames = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2",
                                                "libnvrtc.so"};
 
+constexpr std::array<const char*, 4> kOptions = {"--std=c++17", "--ftz=true", "--ptxas-options=-v",
+                                                 "--ptxas-options=-warn-spills"};
+
 void* open_library(std::string& tried) {
   std::vector<std::string> folders = {""};
   if (const char* home = std::getenv("CUDA_HOME"); home && *home)
@@ -65,6 +68,12 @@ const Nvrtc* Nvrtc::find(std::string& reason) {
   return problem.empty() ? &nvrtc : nullptr;
 }
 
+std::string Nvrtc::id() const {
+  std::string text = "NVRTC " + std::to_string(version_.major) + "." + std::to_string(version_.minor);
+  for (const char* option : kOptions) text += std::string(" ") + option;
+  return text;
+}
+
 Nvrtc::Compiled Nvrtc::compile(const std::string& source, const std::string& name,
                                const Target& target) const {
   const std::string text = cuda_prelude() + source;
@@ -81,8 +90,8 @@ Nvrtc::Compiled Nvrtc::compile(const std::string& source, const std::string& nam
   } guard{*functions_, program};
 
   const std::string architecture = "--gpu-architecture=" + target.cpu;
-  const std::array<const char*, 5> options = {architecture.c_str(), "--std=c++17", "--ftz=true",
-                                              "--ptxas-options=-v", "--ptxas-options=-warn-spills"};
+  std::vector<const char*> options(kOptions.begin(), kOptions.end());
+  options.push_back(architecture.c_str());
   const NvrtcResult result =
       functions_->nvrtcCompileProgram(program, static_cast<int>(options.size()), options.data());
   Compiled compiled;

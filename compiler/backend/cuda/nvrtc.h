@@ -24,6 +24,8 @@ class Nvrtc {
     int major = 0, minor = 0;
   };
   Version version() const { return version_; }
+  // What decides the code that it makes of a text: "NVRTC 13.0 --std=c++17 …".
+  std::string id() const;
 
   struct Compiled {
     std::vector<std::byte> cubin;
