@@ -100,7 +100,9 @@ std::vector<LayerReport> layer_reports(const Project& project, const ElaboratedN
 
 NetworkReport explain_network(Project& project, const NetworkRequest& request, int64_t batch, bool train,
                               const CompileSettings& settings) {
-  const ElaboratedNetwork training = elaborate_network(project, request, Purpose::train, 1);
+  NetworkRequest structure = request;
+  structure.without_loss = true;
+  const ElaboratedNetwork training = elaborate_network(project, structure, Purpose::train, 1);
   const ElaboratedNetwork inference = elaborate_network(project, request, Purpose::predict, 1);
   DiagnosticSink sink;
   const std::optional<Recipe> recipe = train ? resolve_recipe(project, request.reference, sink) : std::nullopt;

@@ -24,6 +24,7 @@ ElaborateConfig config_of(const NetworkRequest& request, Purpose purpose, int64_
   config.raw_input = request.raw_input;
   config.augmented = request.augmented;
   config.input_only = request.input_only;
+  config.without_loss = request.without_loss;
   return config;
 }
 

@@ -14,6 +14,7 @@ struct NetworkRequest {
   std::map<std::string, std::string> set;  // arguments
   bool raw_input = false;                  // the input as the network declares it, not as its data set says
   bool augmented = false;                  // an evaluation's input augmented as in training
+  bool without_loss = false;               // as trained, with the declared outputs in place of the loss
   bool input_only = false;                 // the output "seen" alone: what the network gets of the input
 };
 

@@ -9,7 +9,8 @@
 namespace netc {
 
 int run(const GraphCommand& options, Environment& environment) {
-  const NetworkRequest request{options.network.reference, options.network.set, false};
+  NetworkRequest request{options.network.reference, options.network.set};
+  request.without_loss = true;
   const ElaboratedNetwork network = elaborate_network(environment.project, request, Purpose::train, 1);
   const std::string path = options.output.empty() ? network.name + ".svg" : options.output;
   const std::string dot = draw_graph(network);

@@ -137,8 +137,9 @@ void Elaborator::add_objective(const Request& request) {
     builder_.add_output("seen", input_values_.front().id);
     return;
   }
-  if (config_.purpose == Purpose::predict) {
+  if (config_.purpose == Purpose::predict || config_.without_loss) {
     for (const DeclaredOutput& output : outputs_) builder_.add_output(output.name.text, output.value.id);
+    for (const AuxHead& head : aux_heads_) builder_.add_output(head.name, head.value);
     return;
   }
   const LossSpec loss = request.recipe ? request.recipe->loss : LossSpec{};

@@ -54,6 +54,9 @@ struct ElaborateConfig {
   bool augmented = false;
   // Only the output "seen": what the network gets of the input.
   bool input_only = false;
+  // In place of the loss the declared outputs and the auxiliary heads': the structure of a network that need not be a
+  // classifier.
+  bool without_loss = false;
   // The input keeps the dtype that the network declares, whatever a data set says (raw tensors).
   bool raw_input = false;
 };

@@ -98,6 +98,13 @@ class CommandLine(Case):
         self.assertEqual(self.json("explain", "tiny.net")["memory"]["gradients"], 0)
         self.assertIn("conv_bn_relu", self.netc("explain", "tiny.net").stdout)
 
+    def test_explains_and_draws_networks_that_classify_nothing(self):
+        self.write("features.net", "network features { input image: [3, 8, 8]; conv(4, 3x3); output map }\n")
+        report = self.json("explain", "features.net")
+        self.assertEqual([port["shape"] for port in report["outputs"]], [[4, 8, 8]])
+        self.netc("graph", "features.net", "--output", "features.svg")
+        self.assertIn("E0205", self.netc("explain", "features.net", "--train", code=1).stderr)
+
     def test_explain_counts_layout_conversions(self):
         report = self.json("explain", "std.resnet:resnet18", "--train", "--batch", 2)
         conversions = report["layout_conversions"]
