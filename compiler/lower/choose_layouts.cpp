@@ -253,9 +253,10 @@ StateLayouts choose_state_layouts(const std::vector<const Graph*>& graphs, const
       const std::optional<std::array<Layout, 3>> wanted = wanted_layouts(c, options);
       if (!wanted) continue;
       for (size_t i = 0; i < node.inputs.size(); ++i) {
-        const Node& producer = graph->producer(node.inputs[i]);
-        if (producer.op != &state_op()) continue;
-        const StateVariable& state = graph->states[static_cast<size_t>(producer.attrs.integer("index"))];
+        const Node* producer = &graph->producer(node.inputs[i]);
+        if (producer->op->name == "cast") producer = &graph->producer(producer->inputs[0]);  // a rounded copy of the weights
+        if (producer->op != &state_op()) continue;
+        const StateVariable& state = graph->states[static_cast<size_t>(producer->attrs.integer("index"))];
         if (state.kind == StateKind::parameter || state.kind == StateKind::prepared)
           layouts.try_emplace(state.path, (*wanted)[static_cast<size_t>(i == 0 ? c.first_input() : c.second_input())]);
       }

@@ -70,6 +70,20 @@ void check_bf16(const Graph& network, const LayoutOptions& layouts = {}) {
   EXPECT_EQ(in_less.run(random_inputs(compiled.grad(), 1), 2, loss), bytes) << in_less.recomputed << " values recomputed";
 }
 
+// Also where a contraction reads a rounded copy of its weights.
+TEST(StepInBf16, StatesLieAsInF32) {
+  for (const Graph& network : {residual_network(4), grouped_network(2)}) {
+    const CompiledStep f32(network, {.fuse = {.layouts = kAllBlocked}});
+    const CompiledStep bf16(network, {.fuse = {.layouts = kAllBlocked}, .precision = DType::bf16});
+    int blocked = 0;
+    for (size_t i = 0; i < f32.layout().slots.size(); ++i) {
+      EXPECT_EQ(to_string(bf16.layout().slots[i].layout), to_string(f32.layout().slots[i].layout)) << f32.layout().slots[i].path;
+      blocked += !f32.layout().slots[i].layout.dims.empty();
+    }
+    EXPECT_GT(blocked, 4);
+  }
+}
+
 TEST(StepInBf16, Mlp) { check_bf16(mlp(4)); }
 TEST(StepInBf16, SmallCnn) { check_bf16(small_cnn(3)); }
 TEST(StepInBf16, Residual) { check_bf16(residual_network(4)); }
