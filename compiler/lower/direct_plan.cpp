@@ -330,7 +330,7 @@ void choose_blocks(DirectPlan& plan) {
   const int64_t steps = plan.steps();
   whole_blocks(plan);
   const int64_t at_a_time = plan.dot_products ? 2 : 1;  // steps of a multiply-add
-  const double cycles = static_cast<double>(block_product(plan) * steps) / static_cast<double>(2 * plan.vector_lanes * at_a_time);
+  const double cycles = static_cast<double>(task_count(plan) * block_product(plan) * steps) / static_cast<double>(2 * plan.vector_lanes * at_a_time);
   for (;;) {
     const int64_t work = block_product(plan) * steps, tasks = task_count(plan);
     const bool few = tasks < kMinTasks && work > kShortestTask;
