@@ -5,8 +5,8 @@
 // index space is that of the kernel, what it loads from the kernel it loads at its own index (so the
 // operand is in a register), and everything else is ready before the kernel starts. That one rule makes bias,
 // residual add and activation the epilogue of their contraction, and chains of maps one kernel.
-// Reductions over one index space that share a large operand share one kernel; sums over a contraction's output can be
-// taken in its epilogue.
+// Reductions over one index space that share a large operand share one kernel; sums over the whole output of a contraction or a
+// map can be taken by its own kernel.
 //
 // GUARANTEES: kernels in launch order; no exp, log, tanh, erf, random number or reduction is computed twice
 // for one element; a reshape or slice of stored values is a view.
@@ -40,7 +40,7 @@ struct ResultTarget {
   int32_t index = 0;  // piece: which input; output, update: which one
 };
 
-// Sums over a contraction's output that its own kernel takes, a row per task (PartialSum in kernel.h): a
+// Sums over a kernel's output that it takes itself, a row per task (PartialSum in kernel.h): a
 // pseudo-value behind the graph's values, f32[rows, columns], with the role `computed`. How many rows there
 // are depends on the finished kernel's task grid, so placement fills them in.
 struct FusedPartial {
@@ -80,8 +80,8 @@ struct Fusion {
 };
 
 struct FuseOptions {
-  // Sums over the output of a contraction of at least this many elements (batch norm's statistics and their
-  // gradients) are taken by the contraction's kernel. INT64_MAX: never.
+  // Sums over a kernel's output of at least this many elements (batch norm's statistics and their gradients) are taken by that
+  // kernel. INT64_MAX: never.
   int64_t smallest_statistics = 16384;
   LayoutOptions layouts{};
 };

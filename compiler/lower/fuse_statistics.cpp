@@ -20,6 +20,7 @@ bool map_axes(const Dag& dag, const Expr& load, const Shape& value, const Shape&
 Statistics match_statistics(const Graph& graph, const FusedKernel& kernel, const FlatNest& flat,
                             const std::function<bool(ValueId)>& in_kernel) {
   const Dag& dag = flat.nest.dag;
+  const Shape output = kernel.nest.parallel_extents();
   Statistics s;
   s.axes.assign(flat.nest.extents.size(), -1);
   int kept = 0;
@@ -38,8 +39,8 @@ Statistics match_statistics(const Graph& graph, const FusedKernel& kernel, const
     if (!fits || !in_kernel(value)) return;
     const Shape& shape = graph.type(value).shape;
     std::vector<int> axes(s.axes.size(), -1);
-    fits = kernel.result_of(value) && same_squeezed(shape, kernel.nest.extents) &&
-           map_axes(dag, e, shape, kernel.nest.extents, axes) && (!found || axes == s.axes);
+    fits = kernel.result_of(value) && same_squeezed(shape, output) && map_axes(dag, e, shape, output, axes) &&
+           (!found || axes == s.axes);
     s.axes = axes;
     found = true;
   });

@@ -1,7 +1,7 @@
-// Which reductions are sums over the whole output of a contraction, one for each extent of one axis:
-// batch norm's statistics and their gradients. The contraction's kernel can take them while the output is in registers.
+// Which reductions are sums over the whole output of a kernel, one for each extent of one axis: batch norm's statistics and
+// their gradients. The kernel, a contraction or a map, can take them while the output is in registers.
 //
-// Example: extents {C, N, H, W}, parallel 1, sum of (in0[a1, a0, a2, a3] - in1[a0]) with in0 the contraction's
+// Example: extents {C, N, H, W}, parallel 1, sum of (in0[a1, a0, a2, a3] - in1[a0]) with in0 the kernel's
 // output [N, C, H, W]: axes {1, 0, 2, 3}, kept 1, column 0.
 #pragma once
 
@@ -15,8 +15,8 @@ namespace netc {
 
 struct Statistics {
   bool matched = false;
-  std::vector<int> axes;  // the contraction's axis for each axis of the reduction's nest, or -1 for extents of 1
-  int kept = 0;           // the contraction's axis that stays
+  std::vector<int> axes;  // the kernel's axis for each axis of the reduction's nest, or -1 for extents of 1
+  int kept = 0;           // the kernel's axis that stays
   int column = 0;         // the reduction's parallel axis that it is
 };
 

@@ -60,7 +60,7 @@ struct ContractionStage {
 
 // Per task, the sum of `body` over the task's share of all parallel axes except the kept ones, written to row
 // `task_row` of operand `output` ([rows, product of the kept extents], the kept axes row-major). A later kernel adds
-// the rows in order: how batch norm's statistics are taken in the epilogue of a convolution with the same bits at any
+// the rows in order: how batch norm's statistics are taken by the kernel that computes its input, with the same bits at any
 // number of threads.
 struct PartialSum {
   std::vector<int> kept;   // the parallel axes that stay, ascending: channels, or blocks of channels and channels in a block

@@ -322,12 +322,13 @@ class Placer {
     finish(draft, choose_space(draft.kernel.body, draft.forms));
   }
 
-  // Keeps the reductions that a store uses (max pooling's positions serve only the gradient), and of the Dag
+  // Keeps the reductions that a store or partial sum uses (max pooling's positions serve only the gradient), and of the Dag
   // what is reachable.
   static void drop_unused(KernelBody& body) {
     LoopNest& nest = body.nest;
     std::vector<ExprId> values;
     for (const Store& store : nest.stores) values.push_back(store.value);
+    for (const PartialSum& p : body.partials) values.push_back(p.body);
     std::vector<int> number(std::max<size_t>(nest.reductions.size(), 1), -1);
     visit_postorder(nest.dag, values, [&](ExprId id) {
       if (nest.dag[id].kind == ExprKind::reduced) number[static_cast<size_t>(nest.dag[id].integer)] = 0;
@@ -342,7 +343,7 @@ class Placer {
     Dag::Substitution substitution;
     substitution.reduced = [&](int64_t old) { return dag.reduced(number[static_cast<size_t>(old)]); };
     for (Store& store : nest.stores) store.value = dag.import(nest.dag, store.value, substitution);
-    for (PartialSum& p : body.partials) p.body = dag.import(nest.dag, p.body, {});
+    for (PartialSum& p : body.partials) p.body = dag.import(nest.dag, p.body, substitution);
     nest.reductions = std::move(kept);
     nest.dag = std::move(dag);
   }

@@ -201,6 +201,31 @@ TEST_P(Nests, PartialSumsOfAMap) {
     }
 }
 
+// Long rows of one task: a lane goes to f64 after 512 additions or so. Without that a sum of tenths is off by some 4e-5.
+TEST_P(Nests, LongPartialSums) {
+  const Target target = target_named(GetParam());
+  for (const auto& [extents, kept] : {std::pair{Shape{4, 1, 256, 160, 16}, std::vector<int>{1, 4}}, {Shape{2, 1200, 1100}, {0}}}) {
+    KernelBody body;
+    body.nest.extents = extents;
+    body.nest.parallel = static_cast<int>(extents.size());
+    Dag& d = body.nest.dag;
+    std::vector<ExprId> axes;
+    for (int a = 0; a < body.nest.parallel; ++a) axes.push_back(d.axis(a));
+    int64_t channels = 1;
+    for (int axis : kept) channels *= extents[static_cast<size_t>(axis)];
+    body.operands = {dense_operand("x", {DType::f32, extents}, false)};
+    body.operands.push_back(dense_operand("sums", {DType::f32, {task_grid(body, target).partial_rows(kept), channels}}, true));
+    body.partials = {{kept, d.load(0, axes), 1}};
+    const float tenth = 0.1f;
+    const HostTensor input{extents, std::vector<double>(static_cast<size_t>(element_count(extents)), tenth)};
+    std::vector<double> total(static_cast<size_t>(channels), 0.0);
+    const std::vector<double> rows = CompiledKernel(body, target).run({&input, nullptr})[1].data;
+    for (size_t i = 0; i < rows.size(); ++i) total[i % static_cast<size_t>(channels)] += rows[i];
+    const double expected = double{tenth} * static_cast<double>(element_count(extents) / channels);
+    for (double sum : total) EXPECT_NEAR(sum, expected, 1e-5 * expected) << to_string(extents);
+  }
+}
+
 // Zero columns around each row of a result, in tasks of rows and of parts of rows; the harness looks at them.
 TEST_P(Nests, WritesHalos) {
   const Target target = target_named(GetParam());

@@ -36,6 +36,22 @@ std::vector<std::string> reasons(const Schedule& schedule) {
 
 using Lines = std::vector<std::string>;
 
+TEST(Fuse, MapsTakeSumsOfWhatTheyCompute) {
+  Schedule schedule = schedule_of(R"(
+%0: f32[4, 64, 8, 8] = input() {name = "x"}
+%1: f32[4, 64, 8, 8] = sigmoid(%0)
+%2: f32[64] = reduce_sum(%1) {axes = [0, 2, 3], keep = false}
+%3: f32[4] = reduce_sum(%1) {axes = [1, 2, 3], keep = false}
+output "y" %1
+output "of_channels" %2
+output "of_images" %3
+)");
+  EXPECT_EQ(reasons(schedule), (Lines{"sigmoid: a kernel of its own: reads only inputs and states; it is a result",
+                                      "reduce_sum: sums taken by sigmoid", "reduce_sum: a reduction has a kernel of its own"}))
+      << "all partial sums of a kernel keep the same axes";
+  ASSERT_EQ(schedule.kernels[0].body.partials.size(), 1u);
+}
+
 TEST(Fuse, WholeTextOfAnEpilogue) {
   Schedule schedule = schedule_of(R"(
 state 0: f32[4, 3] parameter "w" constant(0, 0)

@@ -113,6 +113,8 @@ class Runner {
       for (Store& store : nest.stores) store.value = nest.dag.import(body.nest.dag, store.value, substitution);
       for (const PartialSum& p : body.partials)
         nest.stores.push_back({p.output, nest.dag.import(body.nest.dag, p.body, substitution)});
+    } else {
+      for (const PartialSum& p : body.partials) nest.stores.push_back({p.output, p.body});
     }
     for (const HostTensor& tensor : tensors) operands.push_back(&tensor);
     std::vector<TensorType> types;

@@ -175,17 +175,28 @@ class NestEmitter {
   }
 
   // The parallel loops from `depth` on. Carried: the f64 totals of the partial sums, whose innermost
-  // loop adds up a row in f32.
+  // loop adds up a row, or a piece of a long one, in f32.
   Carried loops(size_t depth, const Carried& carried) {
     if (depth == parallel_.size()) return in_square_ ? square() : point(carried);
     const bool row = depth + 1 == parallel_.size();
-    Carried inner = carried;
-    if (row) inner.assign(carried.size(), b_.real(f32(), 0));
-    inner = run(parallel_[depth], inner, [&](const Carried& c) { return loops(depth + 1, c); });
-    if (!row) return inner;
-    Carried totals;
-    for (size_t i = 0; i < inner.size(); ++i) totals.push_back(b_.CreateFAdd(carried[i], b_.CreateFPExt(inner[i], f64())));
-    return totals;
+    const int axis = parallel_[depth];
+    const auto next = [&](const Carried& c) { return loops(depth + 1, c); };
+    if (!row || carried.empty()) return run(axis, carried, next);
+    const auto add_row = [&](const Carried& totals, const std::function<Carried(Carried)>& sum) {
+      const Carried inner = sum(Carried(totals.size(), b_.real(f32(), 0)));
+      Carried result;
+      for (size_t i = 0; i < inner.size(); ++i) result.push_back(b_.CreateFAdd(totals[i], b_.CreateFPExt(inner[i], f64())));
+      return result;
+    };
+    const int64_t longest = merged_extent(axis, merged_, block_extents_), total = merged_extent(axis, merged_, nest_.extents);
+    const int64_t width = axis == choice_.axis ? choice_.width : 1, piece = kLongestF32Sum * width;
+    if (longest <= 2 * piece) return add_row(carried, [&](Carried c) { return run(axis, std::move(c), next); });
+    const int64_t ends = longest % width == 0 ? total : longest;  // where the last piece ends: within a vector if blocks do
+    auto [first, last] = range(axis);
+    return b_.loop(first, last, piece, carried, true, [&, last = last](Value* begin, const Carried& totals) {
+      Value* end = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, b_.CreateAdd(begin, b_.i64(piece)), last);
+      return add_row(totals, [&](Carried c) { return run(axis, begin, end, piece, ends, std::move(c), next); });
+    });
   }
 
   void kept_loops(size_t depth) {
