@@ -9,6 +9,7 @@
 #include "compiler/backend/cpu/cpu_backend.h"
 #include "compiler/backend/cuda/cuda_backend.h"
 #include "compiler/base/error.h"
+#include "compiler/lower/split_plan.h"
 #include "compiler/lower/tasks.h"
 #include "compiler/lower/winograd_plan.h"
 #include "compiler/passes/cast_precision.h"
@@ -16,6 +17,7 @@
 #include "compiler/passes/fold_batch_norm.h"
 #include "compiler/passes/hoist.h"
 #include "compiler/passes/pipeline.h"
+#include "compiler/passes/split_sums.h"
 #include "compiler/passes/update.h"
 #include "compiler/sema/names_map.h"
 #include "runtime/cuda/device.h"
@@ -234,11 +236,16 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   watch.lap(c.seconds.front);
 
   c.gradient = differentiate(c.network.graph, "loss");
-  const Graph& grad = lower(c, with_precision(*c.gradient, c.precision));
+  const LayoutOptions layouts = layouts_for(c.target, settings);
+  lower(c, with_precision(*c.gradient, c.precision));
+  if (!is_cuda(c.target))
+    *c.lowered.back() = split_sums(*c.lowered.back(), [&](const Contraction& contraction, DType dtype) {
+      return choose_parts(contraction, dtype, layouts, c.target);
+    });
+  const Graph& grad = *c.lowered.back();
   const Graph& eval = lower(c, with_precision(c.evaluation->graph, c.precision));
   const OptimizerSpec optimizer = recipe ? recipe->optimizer : default_optimizer();
   const std::vector<ParameterGroup> groups = recipe ? recipe->groups : std::vector<ParameterGroup>{};
-  const LayoutOptions layouts = layouts_for(c.target, settings);
   const StateLayout state = lay_out_state({&grad, &eval}, &optimizer, layouts, group_numbers(grad, groups));
   const Graph& apply = lower(c, make_update(optimizer, update_shape(state, groups)));
   Rematerialisation free = rematerialise(grad, c.target, {.fuse = {.layouts = layouts}});

@@ -11,9 +11,11 @@ namespace {
 
 int64_t extent_of(const Contraction& c, int axis) { return c.axes[static_cast<size_t>(axis)].extent; }
 
-// x[n, g*C + c, h, w], w[g*K + k, c, kh, kw], y[n, g*K + k, oh, ow].
+// x[n, g*C + c, h, w], w[g*K + k, c, kh, kw], y[n, g*K + k, oh, ow]; or a weight gradient in parts (ops/split_sums):
+// x[p*N + n, c, h, w], w[p*K + k, c, kh, kw], y[p*N + n, k, oh, ow].
 struct ImageForm {
   int c = -1, k = -1, group = -1;
+  bool in_parts = false;
 };
 
 std::optional<ImageForm> match_image(const Contraction& contraction) {
@@ -21,10 +23,13 @@ std::optional<ImageForm> match_image(const Contraction& contraction) {
     if (t.shape.size() != 4) return std::nullopt;
   const auto& [x, w, y] = contraction.tensors;
   auto last_axis = [](const AxisSum& sum) { return sum.terms.empty() ? -1 : sum.terms.back().axis; };
-  ImageForm form{last_axis(w.index[1]), last_axis(w.index[0]), -1};
-  if (form.c < 0 || form.k < 0 || w.index[1].terms.size() != 1 || x.index[1].terms.empty() || y.index[1] != w.index[0] ||
-      last_axis(x.index[1]) != form.c)
+  ImageForm form{last_axis(w.index[1]), last_axis(w.index[0])};
+  if (form.c < 0 || form.k < 0 || w.index[1].terms.size() != 1 || x.index[1].terms.empty() || last_axis(x.index[1]) != form.c)
     return std::nullopt;
+  form.in_parts = contraction.output == 1 && x.index[0].terms.size() == 2 && w.index[0].terms.size() == 2 &&
+                  w.index[0].terms[0].axis == x.index[0].terms[0].axis && y.index[1] == AxisSum{{{form.k, 1}}, 0};
+  if (form.in_parts) return form;
+  if (y.index[1] != w.index[0]) return std::nullopt;
   if (x.index[1].terms.size() == 2) form.group = x.index[1].terms[0].axis;
   if (x.index[1].terms.size() > 2 || y.index[1].terms.size() != x.index[1].terms.size()) return std::nullopt;
   return form;
@@ -83,7 +88,7 @@ std::optional<std::array<Layout, 3>> image_layouts(const Contraction& contractio
     split_c = false;
   } else if (grouped) {
     if (channels % kChannelBlock != 0 || filters % kChannelBlock != 0) return std::nullopt;
-  } else if (!fills_blocks(filters, options)) {
+  } else if (!fills_blocks(filters, options) || (form.in_parts && filters % kChannelBlock != 0)) {
     return std::nullopt;
   }
   const Layout blocked = blocked_layout(4, {1}, kChannelBlock);

@@ -5,6 +5,7 @@
 
 #include "compiler/ops/build.h"
 #include "compiler/ops/registry.h"
+#include "compiler/passes/split_sums.h"
 
 namespace netc {
 
@@ -126,6 +127,16 @@ Graph residual_network(int64_t batch) {
   return n.b.finish();
 }
 
+Graph wide_network(int64_t batch) {
+  NetBuilder n(batch);
+  ValueId x = n.image({3, 9, 8});
+  x = n.relu(n.conv(x, 32, 3, 1, "stem"));
+  x = n.relu(n.conv(x, 48, 3, 2, "a"));
+  x = n.relu(n.conv(x, 16, 1, 1, "b"));
+  n.classify(n.linear(n.global_average(x), 5, "fc"));
+  return n.b.finish();
+}
+
 Graph inception_network(int64_t batch) {
   NetBuilder n(batch);
   ValueId x = n.image({3, 6, 6});
@@ -196,6 +207,17 @@ Graph random_network(uint64_t seed) {
   x = pick(0, 1) ? n.flatten(x) : n.global_average(x);
   n.classify(n.linear(x, pick(2, 6), path("fc")));
   return n.b.finish();
+}
+
+SplitNetwork split_all_sums(const Graph& graph, int64_t most) {
+  SplitNetwork result;
+  result.graph = split_sums(graph, [&](const Contraction& c, DType) {
+    int64_t parts = std::min(most, c.tensors[0].shape[0]);
+    while (c.tensors[0].shape[0] % parts != 0) --parts;
+    result.split += parts > 1;
+    return parts;
+  });
+  return result;
 }
 
 InterpretInputs random_inputs(const Graph& graph, uint64_t seed) {

@@ -38,10 +38,18 @@ class NetBuilder {
 Graph mlp(int64_t batch);
 Graph small_cnn(int64_t batch);       // conv + bias, pool, flatten, linear
 Graph residual_network(int64_t batch);  // batch norm, identity and projected shortcuts
+Graph wide_network(int64_t batch);      // channels that fill blocks of 16, and a stride
 Graph inception_network(int64_t batch);  // concat of branches, nested
 Graph grouped_network(int64_t batch);    // depthwise, pointwise and grouped convolutions, batch norm
 // A random network of residual and inception blocks, gates, norms, pools and dropout.
 Graph random_network(uint64_t seed);
+
+// Every weight gradient in as many parts as its images divide into, up to `most`; the number of those that are split.
+struct SplitNetwork {
+  Graph graph;
+  int split = 0;
+};
+SplitNetwork split_all_sums(const Graph& graph, int64_t most);
 
 InterpretInputs random_inputs(const Graph& graph, uint64_t seed);
 

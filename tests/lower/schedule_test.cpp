@@ -111,6 +111,29 @@ TEST(Schedule, ComputesRandomNetworksInBlockedLayouts) {
   }
 }
 
+// Weight gradients in parts: by interpretation and by the schedule what they are in one sum.
+int check_split(const Graph& graph, uint64_t seed, int64_t most, const FuseOptions& options) {
+  const InterpretInputs inputs = random_inputs(graph, seed);
+  const InterpretResult expected = interpret(graph, inputs);
+  const SplitNetwork network = split_all_sums(optimize(graph), most);
+  expect_near(interpret(network.graph, inputs).states, expected.states);
+  const Schedule schedule = make_schedule(network.graph, Target{}, nullptr, options);
+  expect_near(run_schedule(schedule, plan_memory(schedule), inputs).states, expected.states);
+  return network.split;
+}
+
+TEST(Schedule, SplitsSumsOverImages) {
+  for (const LayoutOptions& layouts : {LayoutOptions{}, kAllBlocked}) {
+    for (const Graph& graph : {small_cnn(6), residual_network(4), inception_network(4)})
+      EXPECT_GE(check_split(differentiate(graph, "loss"), 1, 3, {.layouts = layouts}), 2);
+    check_split(cast_precision(differentiate(residual_network(4), "loss"), bf16), 1, 4, {.layouts = layouts});
+    for (uint64_t seed = 0; seed < 20 && !HasFailure(); ++seed) {
+      SCOPED_TRACE(seed);
+      check_split(differentiate(random_network(seed), "loss"), seed, 4, {.layouts = layouts});
+    }
+  }
+}
+
 // Every convolution that Winograd's algorithm can do, done so with one tile.
 WinogradGraph with_winograd(const Graph& graph, const Winograd& winograd, const LayoutOptions& options) {
   return use_winograd(optimize(graph), [&](const Contraction& c) -> WinogradChoice {

@@ -9,6 +9,7 @@
 #include "compiler/passes/differentiate.h"
 #include "compiler/passes/pipeline.h"
 #include "compiler/passes/simplify.h"
+#include "compiler/passes/split_sums.h"
 
 namespace netc {
 namespace {
@@ -204,6 +205,31 @@ TEST(Pipeline, ShowsEveryPass) {
            [&](const std::string& pass, const Graph&) { seen.push_back(pass); });
   ASSERT_EQ(seen.size(), lowering_passes().size());
   for (size_t i = 0; i < seen.size(); ++i) EXPECT_EQ(seen[i], lowering_passes()[i].name);
+}
+
+TEST(SplitSums, PutsPartsInThePlaceOfAWeightGradient) {
+  const Graph graph = parse(R"(
+%0: f32[6, 2, 5, 5] = input() {name = "x"}
+%1: f32[6, 4, 5, 5] = input() {name = "dy"}
+%2: f32[4, 2, 3, 3] = convolution_weight_gradient(%0, %1) {pad_h = 1, pad_w = 1, window_h = 3, window_w = 3}
+%3: f32[4, 1, 3, 3] = convolution_weight_gradient(%0, %1) {groups = 2, pad_h = 1, pad_w = 1, window_h = 3, window_w = 3}
+output "g" %2
+output "grouped" %3
+)");
+  int asked = 0;
+  const Graph split = split_sums(graph, [&](const Contraction& c, DType dtype) {
+    ++asked;
+    EXPECT_EQ(c.output, 1);
+    EXPECT_EQ(dtype, DType::f32);
+    return int64_t{3};
+  });
+  EXPECT_EQ(asked, 1) << "not about groups";
+  std::string text = to_string(split);
+  const std::string common = "dilation_h = 1, dilation_w = 1, groups = ";
+  EXPECT_NE(text.find("%2: f32[12, 2, 3, 3] = weight_gradient_parts(%0, %1) {" + common + "1, pad_h = 1, pad_w = 1, parts = 3, "), std::string::npos) << text;
+  EXPECT_NE(text.find("%3: f32[4, 2, 3, 3] = sum_of_parts(%2) {parts = 3}"), std::string::npos) << text;
+  EXPECT_NE(text.find("= convolution_weight_gradient(%0, %1) {" + common + "2"), std::string::npos) << text;
+  EXPECT_EQ(to_string(split_sums(graph, [](const Contraction&, DType) { return int64_t{1}; })), to_string(graph));
 }
 
 }  // namespace

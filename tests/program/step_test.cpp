@@ -99,6 +99,17 @@ TEST(StepInBf16, RandomNetworks) {
   }
 }
 
+// Sums over images in parts, over channels in blocks that they fill (wide), that they do not, and dense.
+TEST(StepInParts, WeightGradients) {
+  for (DType precision : {DType::f32, DType::bf16}) check_step(CompiledStep(wide_network(6), {.precision = precision, .parts = 3}), 1);
+  check_step(CompiledStep(residual_network(4), {.fuse = {.layouts = kAllBlocked}, .parts = 4}), 1);
+  check_step(CompiledStep(inception_network(4), {.parts = 2}), 1);
+}
+TEST(StepInParts, OtherProcessors) {
+  for (const char* cpu : {"x86-64", "x86-64-v3"})
+    if (missing_features(target_named(cpu)).empty()) check_step(CompiledStep(wide_network(6), {.target = target_named(cpu), .parts = 6}), 1);
+}
+
 // The same on the CUDA backend, emulated. Its kernels take dense tensors.
 constexpr LayoutOptions kDense{.blocked = false};
 TEST(CudaStep, Mlp) { check(mlp(4), 1, {.layouts = kDense}, cuda_target("sm_80")); }

@@ -73,7 +73,7 @@ std::map<std::string, HostTensor> reference(const Graph& grad, InterpretInputs i
 
 CompiledStep::CompiledStep(const Graph& network, const StepOptions& options)
     : precision_(options.precision), grad_(gradient_of(network, options.precision)) {
-  Graph lowered = optimize(grad_);
+  Graph lowered = split_all_sums(optimize(grad_), options.parts).graph;
   layout_ = lay_out_state({&lowered}, &kSgd, options.fuse.layouts);
   if (options.least_memory) {
     const auto within = [&](int64_t limit) {

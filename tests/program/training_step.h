@@ -19,6 +19,7 @@ struct StepOptions {
   Target target = host_target();
   DType precision = DType::f32;
   bool least_memory = false;  // as many values recomputed as the smallest plan needs
+  int64_t parts = 1;          // of weight gradients, at most
 };
 
 // A training program with the entry `step`.
