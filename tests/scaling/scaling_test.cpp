@@ -32,7 +32,7 @@ void check(const std::string& network, int64_t batch, const std::string& cpu, co
 
 TEST(Scaling, TrainingStepOfResnet50) {
   for (const char* cpu : {"x86-64-v4", "x86-64-v3", "x86-64"})
-    for (const char* precision : {"f32"}) check("std.resnet:resnet50", 32, cpu, precision, kMostOfIdeal);
+    for (const char* precision : {"f32", "bf16"}) check("std.resnet:resnet50", 32, cpu, precision, kMostOfIdeal);
 }
 
 }  // namespace
