@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 import re
 
-from support import Case, main, read_npy, write_npy
+from support import SOURCE, Case, main, read_npy, write_npy
 
 PARAMETERS = {  # torchvision's, at 1000 classes
     "std.resnet:resnet18": (11_689_512, 11_689_512),
@@ -97,6 +97,12 @@ class CommandLine(Case):
         self.assertEqual(report["memory"]["total"], sum(v for k, v in report["memory"].items() if k != "total"))
         self.assertEqual(self.json("explain", "tiny.net")["memory"]["gradients"], 0)
         self.assertIn("conv_bn_relu", self.netc("explain", "tiny.net").stdout)
+
+    def test_examples_are_right(self):
+        examples = sorted((SOURCE / "examples").glob("*/*.net"))
+        self.assertGreater(len(examples), 4)
+        for example in examples:
+            self.assertIn("no errors", self.netc("check", str(example)).stderr, example)
 
     def test_explains_and_draws_networks_that_classify_nothing(self):
         self.write("features.net", "network features { input image: [3, 8, 8]; conv(4, 3x3); output map }\n")
