@@ -55,31 +55,28 @@ Model load_model(Compilation compilation, int threads) {
   return model;
 }
 
+std::function<std::string(const std::string&)> mapped_names(Project& project, const std::string& names) {
+  if (names.empty()) return {};
+  return [map = find_names(project, names)](const std::string& path) { return map_name(map, path).value_or(path); };
+}
+
 ModelInfo load_weights_into(Model& model, const std::string& path, const std::string& names, Project& project,
                             Executor& executor) {
-  const SafetensorsFile file(path);
-  LoadWeightsOptions options;
-  if (!names.empty())
-    options.file_name = [map = find_names(project, names)](const std::string& parameter) {
-      return map_name(map, parameter).value_or(parameter);
-    };
-  load_weights(*model.state, file, options);
+  const std::unique_ptr<TensorFile> file = open_tensor_file(path);
+  const LoadWeightsOptions options{.file_name = mapped_names(project, names)};
+  load_weights(*model.state, *file, options);
   prepare(model, executor);
-  return read_model_info(file);
+  return read_model_info(*file);
 }
 
 LoadReport load_initial_weights(State& state, const WeightsSpec& weights, Project& project) {
-  LoadWeightsOptions options;
-  if (!weights.names.empty())
-    options.file_name = [map = find_names(project, weights.names)](const std::string& parameter) {
-      return map_name(map, parameter).value_or(parameter);
-    };
+  LoadWeightsOptions options{.file_name = mapped_names(project, weights.names)};
   options.except = [&weights](const std::string& path) {
     return std::any_of(weights.except.begin(), weights.except.end(),
                        [&](const std::string& glob) { return glob_matches(glob, path); });
   };
   options.strict = weights.strict;
-  return load_weights(state, SafetensorsFile(resolve_path(weights.base_dir, weights.path)), options);
+  return load_weights(state, *open_tensor_file(resolve_path(weights.base_dir, weights.path)), options);
 }
 
 void randomize_weights(Model& model, uint64_t seed, Executor& executor) {

@@ -3,12 +3,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "compiler/api/convert_weights.h"
 #include "compiler/base/error.h"
 #include "compiler/driver/commands.h"
 #include "runtime/data/byte_source.h"
 #include "runtime/data/image.h"
 #include "runtime/data/npy.h"
-#include "runtime/data/safetensors.h"
 
 namespace netc {
 namespace {
@@ -30,19 +30,10 @@ struct Report {
 };
 
 Report read_weights(const std::string& path) {
-  const SafetensorsFile file(path);
-  Report report{"safetensors", {}, file.metadata()};
-  for (const TensorEntry& entry : file.entries()) report.tensors.emplace_back(entry.name, entry.type);
+  const std::unique_ptr<TensorFile> file = open_tensor_file(path);
+  Report report{file->format(), {}, file->metadata()};
+  for (const TensorEntry& entry : file->entries()) report.tensors.emplace_back(entry.name, entry.type);
   return report;
-}
-
-Report read_array(const std::string& path) {
-  if (ends_with(path, ".npz")) {
-    Report report{"npz", {}, {}};
-    for (const auto& [name, array] : read_npz(path)) report.tensors.emplace_back(name, array.type);
-    return report;
-  }
-  return {"npy", {{"array", read_npy(path).type}}, {}};
 }
 
 Report read_image(const std::string& path) {
@@ -57,15 +48,15 @@ Report read_idx_header(const std::string& path) {
   const uint32_t magic = source.big_endian_32("the magic number");
   if (magic < kUnsignedBytes + 1 || magic > kUnsignedBytes + 4)
     throw RuntimeError("E0703", fmt::format("{}: netc knows no such format", path),
-                       "safetensors, .npy, .npz, PNG, JPEG or IDX");
+                       "safetensors, .pt, .npz, .npy, PNG, JPEG or IDX");
   Shape shape;
   for (uint32_t i = 0; i < magic - kUnsignedBytes; ++i) shape.push_back(source.big_endian_32("an extent"));
   return {"idx", {{"data", {DType::u8, shape}}}, {}};
 }
 
 Report inspect_file(const std::string& path) {
-  if (ends_with(path, ".safetensors")) return read_weights(path);
-  if (ends_with(path, ".npy") || ends_with(path, ".npz")) return read_array(path);
+  if (is_weights_name(path)) return read_weights(path);
+  if (ends_with(path, ".npy")) return {"npy", {{"array", read_npy(path).type}}, {}};
   if (ends_with(path, ".png") || ends_with(path, ".jpg") || ends_with(path, ".jpeg")) return read_image(path);
   return read_idx_header(path);
 }

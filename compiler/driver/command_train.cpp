@@ -10,6 +10,7 @@
 #include "compiler/base/error.h"
 #include "compiler/driver/code_origin.h"
 #include "compiler/driver/commands.h"
+#include "compiler/driver/load_report.h"
 #include "runtime/thread_pool.h"
 
 namespace netc {
@@ -55,26 +56,6 @@ void make_folder(const std::string& folder) {
   if (error) throw RuntimeError("E0604", fmt::format("cannot make the folder {}: {}", folder, error.message()), "--output DIR");
 }
 
-// "r50.safetensors: 318 tensors loaded, 2 excepted: fc.weight, fc.bias, …"
-std::string load_report(const std::string& path, const LoadReport& report) {
-  std::string text = fmt::format("{}: {} tensors loaded", path, report.loaded.size());
-  const auto list = [&](const char* what, const std::vector<std::string>& names) {
-    if (names.empty()) return;
-    constexpr size_t kShown = 6;
-    text += fmt::format("\n  {} {}: ", names.size(), what);
-    for (size_t i = 0; i < names.size() && i < kShown; ++i) text += (i > 0 ? ", " : "") + names[i];
-    if (names.size() > kShown) text += ", ...";
-  };
-  std::vector<std::string> mismatched;
-  for (const TensorMismatch& m : report.mismatched)
-    mismatched.push_back(fmt::format("{} (file {}, network {})", m.path, to_string(m.file), to_string(m.network)));
-  list("excepted, initialised anew", report.excepted);
-  list("missing, initialised anew", report.missing);
-  list("of another shape, initialised anew", mismatched);
-  list("in the file alone", report.unexpected);
-  return text + "\n";
-}
-
 nlohmann::ordered_json summary(const TrainResult& result, const StageSeconds& seconds) {
   nlohmann::ordered_json json = {{"steps", result.step}, {"epochs", result.epochs}, {"stopped", result.stopped},
                                  {"compile_seconds", seconds.total()}, {"last", result.last_path}, {"best", result.best_path}};
@@ -104,7 +85,7 @@ int run(const TrainCommand& command, Environment& environment) {
   output.note(fmt::format("{}: {}, {} kernels in {:.1f} s ({})\n", network, parameters,
                           training.model().compilation.plan.kernels.bodies.size(), seconds.total(), to_string(origin)));
   report_warnings(origin, environment);
-  if (training.loaded()) output.note(load_report(recipe.weights->path, *training.loaded()));
+  if (training.loaded()) output.note(load_report(recipe.weights->path, *training.loaded(), ", initialised anew"));
   training.load_data();
   output.note(fmt::format("{}: {} training samples, {} test samples\n", recipe.dataset.name,
                           commas(training.train_data()->count()),

@@ -27,6 +27,7 @@ int run(const GraphCommand& options, Environment& environment);
 int run(const OpsCommand& options, Environment& environment);
 int run(const DevicesCommand& options, Environment& environment);
 int run(const InspectCommand& options, Environment& environment);
+int run(const ConvertCommand& options, Environment& environment);
 int run(const CacheCommand& options, Environment& environment);
 
 // Parses, runs, and reports errors; what `main` returns.

@@ -138,6 +138,14 @@ struct InspectCommand {
   std::string path;
 };
 
+struct ConvertCommand {
+  std::string input, output;
+  std::vector<std::pair<std::string, std::string>> rename;  // patterns of the file's names, in order
+  std::string names;
+  NetworkOptions network;  // no reference: every tensor of the file
+  bool partial = false;
+};
+
 struct CacheCommand {
   std::string action = "stats";  // path, stats, list, clear, verify, prune
   std::string cache_dir;
@@ -146,7 +154,7 @@ struct CacheCommand {
 
 using Command = std::variant<CheckCommand, TrainCommand, EvalCommand, PredictCommand, BenchCommand, EmitCommand,
                              ExplainCommand, AugmentCommand, GraphCommand, OpsCommand, DevicesCommand, InspectCommand,
-                             CacheCommand>;
+                             ConvertCommand, CacheCommand>;
 
 struct CommandLine {
   OutputOptions output;

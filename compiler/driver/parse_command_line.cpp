@@ -1,9 +1,11 @@
 // Binds flags to the fields of options.h.
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <utility>
 
+#include "compiler/api/convert_weights.h"
 #include "compiler/driver/options.h"
 
 namespace netc {
@@ -47,7 +49,8 @@ struct Binder {
   }
 
   static void set(CLI::App* sub, std::map<std::string, std::string>& values) {
-    pairs(sub, "--set", values, "KEY=VALUE", "Argument of the network: --set classes=10");
+    pairs(sub, "--set", "KEY=VALUE", "Argument of the network: --set classes=10",
+          [&values](std::string key, std::string value) { values[std::move(key)] = std::move(value); });
   }
   static void network(CLI::App* sub, NetworkOptions& options, const std::string& what = "FILE.net[:NAME] or std.MODULE:NAME") {
     sub->add_option("network", options.reference, what)->required();
@@ -71,18 +74,19 @@ struct Binder {
         ->type_name("DIR");
   }
   static void data(CLI::App* sub, std::map<std::string, std::string>& values) {
-    pairs(sub, "--data", values, "ROLE=PATH", "Where a data set lies: --data train=PATH");
+    pairs(sub, "--data", "ROLE=PATH", "Where a data set lies: --data train=PATH",
+          [&values](std::string key, std::string value) { values[std::move(key)] = std::move(value); });
   }
-  static void pairs(CLI::App* sub, const std::string& flag, std::map<std::string, std::string>& values,
-                    const std::string& form, const std::string& doc) {
+  static void pairs(CLI::App* sub, const std::string& flag, const std::string& form, const std::string& doc,
+                    std::function<void(std::string key, std::string value)> store) {
     sub->add_option_function<std::vector<std::string>>(
            flag,
-           [&values, flag, form](const std::vector<std::string>& texts) {
+           [store = std::move(store), flag, form](const std::vector<std::string>& texts) {
              for (const std::string& text : texts) {
                const size_t equals = text.find('=');
                if (equals == std::string::npos || equals == 0)
                  throw CLI::ValidationError(flag, "expects " + form + ", got `" + text + "`");
-               values[text.substr(0, equals)] = text.substr(equals + 1);
+               store(text.substr(0, equals), text.substr(equals + 1));
              }
            },
            doc)
@@ -130,7 +134,7 @@ void bind_running_commands(Binder& bind) {
     Binder::network(sub, o->network, "FILE.net[:TRAIN]");
     Binder::device(sub, o->device);
     Binder::data(sub, o->data);
-    sub->add_option("--weights", o->weights, "safetensors or a checkpoint")->required()->type_name("FILE");
+    sub->add_option("--weights", o->weights, "safetensors, .pt, .npz or a checkpoint")->required()->type_name("FILE");
     sub->add_option("--names", o->names, "A map of names: std.names:torchvision_resnet");
     sub->add_option("--batch", o->batch, "Results do not depend on it")->check(batch_range())->capture_default_str();
     sub->add_option("--views", o->views, "Average the probabilities of so many augmented views of each sample")
@@ -156,7 +160,7 @@ void bind_running_commands(Binder& bind) {
                                              "  netc predict std.resnet:resnet18 --random-weights --seed 1 --random-input\n");
     Binder::network(sub, o->network);
     Binder::device(sub, o->device);
-    auto* weights = sub->add_option("--weights", o->weights, "safetensors or a checkpoint")->type_name("FILE");
+    auto* weights = sub->add_option("--weights", o->weights, "safetensors, .pt, .npz or a checkpoint")->type_name("FILE");
     sub->add_option("--names", o->names, "A map of names: std.names:torchvision_resnet")->needs(weights);
     auto* input = sub->add_option("--input", o->inputs, "PNG, JPEG or .npy [N, ...]")->type_name("FILE...");
     sub->add_option("--output", o->output, "Raw outputs of all inputs as .npy")->type_name("FILE.npy");
@@ -239,7 +243,26 @@ void bind_reading_commands(Binder& bind) {
     auto [sub, o] = bind.add<InspectCommand>("inspect", "Shows what a checkpoint, a weights file or a data file holds.",
                                              "  netc inspect runs/mnist/best.safetensors\n"
                                              "  netc inspect train-images-idx3-ubyte.gz\n");
-    sub->add_option("file", o->path, "safetensors, .npy, IDX")->required();
+    sub->add_option("file", o->path, "safetensors, .pt, .npz, .npy, IDX, a picture")->required();
+  }
+  {
+    auto [sub, o] = bind.add<ConvertCommand>("convert", "Writes weights in another format, or with other names.",
+                                             "  netc convert best.safetensors best.npz\n"
+                                             "  netc convert w.pt w.safetensors --rename 'module.**=**' --rename 'layer{s}.**=stage.{s-1}.**'\n"
+                                             "  netc convert resnet18.pt r18.safetensors --names std.names:torchvision_resnet \\\n"
+                                             "      --network std.resnet:resnet18         the network's paths, with a report\n"
+                                             "  netc convert r18.safetensors out.pt --names std.names:torchvision_resnet\n");
+    sub->add_option("input", o->input, "safetensors, .npz, or PyTorch's .pt")->required()->type_name("FILE");
+    sub->add_option("output", o->output, "FILE.safetensors, FILE.npz, FILE.pt or FILE.pth")
+        ->required()
+        ->type_name("FILE")
+        ->check(CLI::Validator([](const std::string& path) { return is_weights_name(path) ? "" : "expects .safetensors, .npz, .pt or .pth, got " + path; }, ""));
+    Binder::pairs(sub, "--rename", "OLD=NEW", "Patterns of names, as in a `names` map; the first that matches counts",
+                  [o = o](std::string from, std::string to) { o->rename.emplace_back(std::move(from), std::move(to)); });
+    sub->add_option("--names", o->names, "A map between a network's paths and a library's names: std.names:torchvision_resnet");
+    auto* network = sub->add_option("--network", o->network.reference, "Takes and checks what this network needs, under its paths");
+    Binder::set(sub, o->network.set);
+    sub->add_flag("--partial", o->partial, "Report what is missing or of another shape, and go on")->needs(network);
   }
   {
     auto [sub, o] = bind.add<CacheCommand>("cache", "Shows or empties the cache of compiled kernels.",

@@ -30,6 +30,16 @@ std::span<const Explanation> data_explanations() {
        "`--resume` goes on byte for byte, so network, recipe, data, seed and target must be those that the\n"
        "checkpoint was written with. For another training, use another output folder.\n",
        "netc train mnist.net --resume --seed 2\n", "netc train mnist.net --resume\n"},
+      {"E0607", "a PyTorch file that is not read",
+       "torch.save writes a pickle, which is a program; netc reads one as data and executes nothing. Read are dicts of\n"
+       "tensors: what `model.state_dict()` gives, and checkpoints with such dicts in them. The message names the\n"
+       "instruction and what it asks for. A whole module, files of PyTorch before 1.6, or anything else that names\n"
+       "Python's classes is refused.\n",
+       "torch.save(model, \"model.pt\")\n", "torch.save(model.state_dict(), \"model.pt\")\n"},
+      {"E0608", "tensors cannot be renamed so",
+       "Each `--rename OLD=NEW` of `netc convert` is a rule as in a `names` map: `{s}` matches digits and may be shifted,\n"
+       "`*` is a segment, `**` any number of them, the same on both sides. No two tensors may get one name.\n",
+       "netc convert w.pt w.npz --rename '**.weight=weight'\n", "netc convert w.pt w.npz --rename 'module.**=**'\n"},
       {"E0701", "no file matches",
        "A path of a data set is relative to the .net file that declares it. `--data` says where the data lie\n"
        "on this machine without editing the file.\n",

@@ -199,9 +199,9 @@ Array read_npy(const std::string& path) {
   return parse_npy(read_file(path, physical_memory()), path);
 }
 
-void write_npy(const std::string& path, const Array& array) {
+std::vector<std::byte> npy_header(const TensorType& type) {
   const char* descr = nullptr;
-  switch (array.type.dtype) {
+  switch (type.dtype) {
     case DType::f32:
       descr = "<f4";
       break;
@@ -221,11 +221,10 @@ void write_npy(const std::string& path, const Array& array) {
       break;
   }
   NETC_CHECK(descr, "NumPy has no bf16");
-  NETC_CHECK(static_cast<int64_t>(array.bytes.size()) == array.type.bytes(), "array's size");
   std::string shape;
-  for (int64_t extent : array.type.shape)
-    shape += std::to_string(extent) + (array.type.shape.size() == 1 ? "," : ", ");
-  if (array.type.shape.size() > 1) shape.resize(shape.size() - 2);
+  for (int64_t extent : type.shape)
+    shape += std::to_string(extent) + (type.shape.size() == 1 ? "," : ", ");
+  if (type.shape.size() > 1) shape.resize(shape.size() - 2);
   std::string header =
       std::string("{'descr': '") + descr + "', 'fortran_order': False, 'shape': (" + shape + "), }";
   constexpr size_t kPreamble = 10;
@@ -234,8 +233,15 @@ void write_npy(const std::string& path, const Array& array) {
   std::string preamble("\x93NUMPY\x01\x00", 8);
   preamble += static_cast<char>(header.size() & 0xff);
   preamble += static_cast<char>(header.size() >> 8);
+  const std::string text = preamble + header;
+  const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
+  return {bytes, bytes + text.size()};
+}
+
+void write_npy(const std::string& path, const Array& array) {
+  NETC_CHECK(static_cast<int64_t>(array.bytes.size()) == array.type.bytes(), "array's size");
+  const std::vector<std::byte> header = npy_header(array.type);
   AtomicFile file(path);
-  file.write(preamble.data(), preamble.size());
   file.write(header.data(), header.size());
   file.write(array.bytes.data(), array.bytes.size());
   file.commit();

@@ -27,10 +27,13 @@ Array read_npy(const std::string& path);
 Array parse_npy(std::span<const std::byte> file, const std::string& name);
 
 // Every array of an archive, by its name without ".npy". Members are stored or deflated.
-// THROWS RuntimeError as read_npy, and E0703 or E0704 for a broken archive.
+// THROWS RuntimeError as read_npy, and what zip_archive.h says for a broken archive.
 std::map<std::string, Array> read_npz(const std::string& path);
 
-// Replaces the file at once (atomic_file.h). REQUIRES: f32, u8, i32 or i64. THROWS RuntimeError E0604.
+// What stands before the elements of a .npy file. REQUIRES: not bf16, which NumPy has not.
+std::vector<std::byte> npy_header(const TensorType& type);
+
+// Replaces the file at once (atomic_file.h). REQUIRES: f32, f16, u8, i32 or i64. THROWS RuntimeError E0604.
 void write_npy(const std::string& path, const Array& array);
 
 }  // namespace netc

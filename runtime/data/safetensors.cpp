@@ -154,7 +154,7 @@ std::string quoted(const std::string& text) {
 
 }  // namespace
 
-SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path) {
+SafetensorsFile::SafetensorsFile(const std::string& path) : TensorFile(path) {
   descriptor_ = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor_ < 0) cannot_read(path, std::strerror(errno));
   try {
@@ -194,15 +194,15 @@ void SafetensorsFile::check_layout(int64_t data_bytes) {
   int64_t position = 0;
   for (size_t i = 0; i < entries_.size(); ++i) {
     const TensorEntry& e = entries_[i];
-    index_.emplace(e.name, i);
     if (e.begin != position)
-      invalid(path_, "\"" + e.name + "\" starts at byte " + std::to_string(e.begin) +
+      invalid(path(), "\"" + e.name + "\" starts at byte " + std::to_string(e.begin) +
                          " of the data, expected " + std::to_string(position) +
                          (e.begin < position ? " (tensors overlap)" : " (there is a gap)"));
     position = e.end;
   }
+  index_names();
   if (position != data_bytes)
-    invalid(path_, "its tensors are " + std::to_string(position) + " bytes at offset " +
+    invalid(path(), "its tensors are " + std::to_string(position) + " bytes at offset " +
                        std::to_string(data_start_) + ", but " + std::to_string(data_bytes) +
                        " bytes are there" + (data_bytes < position ? " (truncated)" : ""));
 }
@@ -211,16 +211,11 @@ void SafetensorsFile::read_at(int64_t offset, std::span<std::byte> to) const {
   while (!to.empty()) {
     ssize_t got = pread(descriptor_, to.data(), to.size(), offset);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) cannot_read(path_, std::strerror(errno));
-    if (got == 0) cannot_read(path_, "it became shorter while it was read");
+    if (got < 0) cannot_read(path(), std::strerror(errno));
+    if (got == 0) cannot_read(path(), "it became shorter while it was read");
     to = to.subspan(static_cast<size_t>(got));
     offset += got;
   }
-}
-
-const TensorEntry* SafetensorsFile::find(const std::string& name) const {
-  auto it = index_.find(name);
-  return it == index_.end() ? nullptr : &entries_[it->second];
 }
 
 void SafetensorsFile::read(const TensorEntry& entry, std::span<std::byte> to) const {

@@ -5,8 +5,6 @@
 #include <cstdio>
 #include <deque>
 #include <nlohmann/json.hpp>
-#include <set>
-#include <unordered_set>
 
 #include "compiler/base/error.h"
 #include "compiler/base/target.h"
@@ -17,7 +15,6 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kVersion = "2";  // 1 had a hash of the recipe
-constexpr size_t kNamedInMessage = 3;  // tensors that an error lists of each kind
 
 std::string dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -68,7 +65,7 @@ std::vector<PreprocessSpec> preprocess_from_json(const json& list) {
   return specs;
 }
 
-[[noreturn]] void malformed(const SafetensorsFile& file, const std::string& what) {
+[[noreturn]] void malformed(const TensorFile& file, const std::string& what) {
   throw RuntimeError("E0605", file.path() + " is no checkpoint that this netc understands: " + what);
 }
 
@@ -93,76 +90,6 @@ double required_number(const SafetensorsFile& file, const std::string& key) {
   double value = std::strtod(text.c_str(), &end);
   if (text.empty() || *end != 0) malformed(file, "\"" + key + "\" is \"" + text + "\", not a number");
   return value;
-}
-
-std::string first_label(const std::string& path) {
-  return path.substr(0, path.find('.'));
-}
-
-// "3 missing: a, b, c, …"
-template <class List, class Text>
-void list_some(std::string& message, const char* what, const List& list, Text text) {
-  if (list.empty()) return;
-  message += ", " + std::to_string(list.size()) + " " + what + ": ";
-  const char* separator = what == std::string("mismatched") ? "; " : ", ";
-  for (size_t i = 0; i < std::min(list.size(), kNamedInMessage); ++i)
-    message += (i ? separator : "") + text(list[i]);
-  if (list.size() > kNamedInMessage) message += std::string(separator) + "…";
-}
-
-[[noreturn]] void do_not_fit(const LoadReport& report) {
-  std::string message = "weights do not fit: " + std::to_string(report.loaded.size()) + " loaded";
-  auto same = [](const std::string& path) { return path; };
-  list_some(message, "mismatched", report.mismatched, [](const TensorMismatch& m) {
-    bool shapes_only = m.file.dtype == m.network.dtype;
-    return m.path + " file " + (shapes_only ? to_string(m.file.shape) : to_string(m.file)) + ", network " +
-           (shapes_only ? to_string(m.network.shape) : to_string(m.network));
-  });
-  list_some(message, "missing", report.missing, same);
-  list_some(message, "unexpected", report.unexpected, same);
-  std::set<std::string> labels;
-  for (const TensorMismatch& m : report.mismatched) labels.insert(first_label(m.path));
-  for (const std::string& path : report.missing) labels.insert(first_label(path));
-  std::string fix;
-  if (!report.loaded.empty() && labels.size() <= 2) {
-    for (const std::string& label : labels) fix += (fix.empty() ? "\"" : ", \"") + label + ".**\"";
-    fix = "except = [" + fix + "]";
-  }
-  throw RuntimeError("E0601", message, fix);
-}
-
-// Matches the file's tensors with the slots that `wanted` selects; reads them only if all fit.
-LoadReport load(State& state, const SafetensorsFile& file, const LoadWeightsOptions& options,
-                const std::function<bool(StateKind)>& wanted) {
-  LoadReport report;
-  std::vector<std::pair<const StateSlot*, const TensorEntry*>> pairs;
-  std::unordered_set<std::string> used;
-  for (const StateSlot& slot : state.slots()) {
-    if (!wanted(slot.kind)) continue;
-    std::string name = options.file_name ? options.file_name(slot.path) : slot.path;
-    const TensorEntry* entry = file.find(name);
-    if (options.except && options.except(slot.path)) {
-      report.excepted.push_back(slot.path);
-    } else if (!entry) {
-      report.missing.push_back(slot.path);
-    } else if (entry->type != slot.type) {
-      report.mismatched.push_back({slot.path, entry->type, slot.type});
-    } else {
-      report.loaded.push_back(slot.path);
-      pairs.emplace_back(&slot, entry);
-    }
-    used.insert(name);
-  }
-  for (const TensorEntry& entry : file.entries())
-    if (!used.count(entry.name)) report.unexpected.push_back(entry.name);
-  if (options.strict && (!report.missing.empty() || !report.mismatched.empty())) do_not_fit(report);
-  std::vector<std::byte> values;
-  for (auto [slot, entry] : pairs) {
-    values.resize(static_cast<size_t>(slot->type.bytes()));
-    file.read(*entry, values);
-    state.write(*slot, values);
-  }
-  return report;
 }
 
 // What two trainings have different: "its seed is 5, this run's is 6".
@@ -241,7 +168,7 @@ void save_checkpoint(const std::string& path, const State& state, const ModelInf
   write_safetensors(path, std::move(tensors), metadata);
 }
 
-ModelInfo read_model_info(const SafetensorsFile& file) {
+ModelInfo read_model_info(const TensorFile& file) {
   ModelInfo info;
   auto get = [&](const char* key) {
     auto it = file.metadata().find(key);
@@ -262,11 +189,6 @@ ModelInfo read_model_info(const SafetensorsFile& file) {
   parse("netc.mean", [&](const json& j) { info.mean = j.get<std::vector<double>>(); });
   parse("netc.std", [&](const json& j) { info.std = j.get<std::vector<double>>(); });
   return info;
-}
-
-LoadReport load_weights(State& state, const SafetensorsFile& file, const LoadWeightsOptions& options) {
-  return load(state, file, options,
-              [](StateKind kind) { return kind == StateKind::parameter || kind == StateKind::buffer; });
 }
 
 TrainingProgress restore_training(State& state, const SafetensorsFile& file, const TrainingId& id) {
@@ -295,7 +217,7 @@ TrainingProgress restore_training(State& state, const SafetensorsFile& file, con
   if (!differences.text().empty())
     throw RuntimeError("E0606", file.path() + " cannot be resumed: " + differences.text(),
                        fix_of_resume(target, id.target));
-  load(state, file, {}, [](StateKind kind) { return kind != StateKind::gradient; });
+  load_slots(state, file, {}, [](StateKind kind) { return kind != StateKind::gradient; });
   return progress;
 }
 

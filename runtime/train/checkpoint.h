@@ -10,7 +10,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +17,7 @@
 #include "compiler/base/recipe.h"
 #include "runtime/data/safetensors.h"
 #include "runtime/state.h"
+#include "runtime/train/load_weights.h"
 #include "runtime/train/recipe_text.h"
 #include "runtime/train/schedule.h"
 
@@ -58,32 +58,7 @@ void save_checkpoint(const std::string& path, const State& state, const ModelInf
                      const TrainingId* id = nullptr, const TrainingProgress* progress = nullptr);
 
 // From a file's metadata; empty fields where there is none. THROWS RuntimeError E0605 if it is malformed.
-ModelInfo read_model_info(const SafetensorsFile& file);
-
-struct TensorMismatch {
-  std::string path;
-  TensorType file, network;
-};
-
-// What loading did: paths of the network, except for `unexpected`, the file's own names.
-struct LoadReport {
-  std::vector<std::string> loaded, missing, excepted, unexpected;
-  std::vector<TensorMismatch> mismatched;
-};
-
-struct LoadWeightsOptions {
-  // The name in the file of the network's `path` (rule 15); empty: the same.
-  std::function<std::string(const std::string& path)> file_name;
-  // Whether `path` keeps its value (`except = ["fc.**"]`); empty: none does.
-  std::function<bool(const std::string& path)> except;
-  // Whether what is missing or mismatched is refused; else it keeps its value and is reported.
-  bool strict = true;
-};
-
-// Loads parameters and buffers, all or nothing. Tensors that only the file has are reported, not refused: a
-// network for inference lacks auxiliary heads and moments.
-// THROWS RuntimeError E0601 if any are missing or mismatched, with both shapes and a fix.
-LoadReport load_weights(State& state, const SafetensorsFile& file, const LoadWeightsOptions& options = {});
+ModelInfo read_model_info(const TensorFile& file);
 
 // Restores parameters, buffers and moments, and says where the training stood.
 // THROWS RuntimeError E0601 if the state differs, E0605 if the file is no checkpoint of a training, E0606 if
