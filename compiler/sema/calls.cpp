@@ -34,6 +34,12 @@ std::string call_text(std::string_view source) {
   return text;
 }
 
+// A value as an argument; `named` sizes are square more often than not: `stride = 2`, but `3x3` by position.
+std::string argument_text(const Datum& value, bool named) {
+  const SizeDatum* size = value.as<SizeDatum>();
+  return size && named && size->height == size->width ? std::to_string(size->height) : to_text(value);
+}
+
 bool any_poisoned(const Current& current) {
   return std::any_of(current.begin(), current.end(), [](const TensorDatum& t) { return t.poisoned(); });
 }
@@ -74,6 +80,33 @@ void Elaborator::unknown_argument(const Name& name, const Callable& callable) {
     d.notes.push_back(all.empty() ? "it takes no arguments" : "it takes " + all);
   }
   report(std::move(d));
+}
+
+std::string Elaborator::call_with_values(const CallSiteInfo& site, const Callable& callable,
+                                         const std::vector<BoundArg>& args, Context& ctx) {
+  const bool as_written = callable.bound.empty() && std::all_of(site.args->begin(), site.args->end(), [](const Arg& arg) {
+                            return is_literal(*arg.value);
+                          });
+  if (as_written) return site.text;
+  const auto is_default = [&](const BoundArg& arg) {
+    if (!callable.block) return false;
+    for (const Parameter& p : callable.block->params) {
+      if (p.name.text != arg.name || !p.default_value || !is_literal(*p.default_value)) continue;
+      return equal(coerce(evaluate(*p.default_value, ctx, &p.type), p.type, p.default_value->span, "", &ctx), arg.value.front());
+    }
+    return false;
+  };
+  std::string text;
+  for (const bool named : {false, true}) {
+    for (const BoundArg& arg : args) {
+      const Datum& value = arg.value.front();
+      if (arg.name_span.valid() != named || value.as<InitDatum>()) continue;
+      if (value.as<TensorDatum>() || value.as<std::vector<TensorDatum>>()) return site.text;
+      if (named && is_default(arg)) continue;
+      text += (text.empty() ? "" : ", ") + (named ? arg.name + " = " : std::string()) + argument_text(value, named);
+    }
+  }
+  return call_text(site.written + (text.empty() ? "" : "(" + text + ")"));
 }
 
 std::vector<BoundArg> Elaborator::bind(const CallSiteInfo& site, const Callable& callable, Context& ctx) {
@@ -211,7 +244,7 @@ Current Elaborator::call(const CallSiteInfo& site, const Callable& callable, Cur
     std::vector<BoundArg> args = bind(site, callable, ctx);
     if (internal) return call_primitive(site, *callable.op, callable.name, args, std::move(input), ctx, ctx.path->prefix);
     const std::string path = ctx.path->join(claim_segment(site.label, site.written, site.callee, *ctx.path));
-    const int32_t layer = open_layer(LayerNode::Kind::layer, path, callable.name, site.text, site.callee, input);
+    const int32_t layer = open_layer(LayerNode::Kind::layer, path, callable.name, call_with_values(site, callable, args, ctx), site.callee, input);
     Current result = call_primitive(site, *callable.op, callable.name, args, std::move(input), ctx, path);
     close_layer(layer, result);
     return result;
@@ -268,7 +301,7 @@ Current Elaborator::enter_block(const CallSiteInfo& site, const Callable& callab
   bind_defaults(block, callable, site, args, inner, ctx);
   if (prelude) check_contract(block.name.text, site, input, scope);
 
-  const int32_t layer = open_layer(LayerNode::Kind::block, path, callable.name, site.text, site.callee, input);
+  const int32_t layer = open_layer(LayerNode::Kind::block, path, callable.name, call_with_values(site, callable, args, ctx), site.callee, input);
   run_body(block.body, inner);
   close_layer(layer, inner.current);
   close_scope(scope, inner);

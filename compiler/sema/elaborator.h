@@ -147,6 +147,10 @@ class Elaborator {
                      Context& ctx);
   Current enter_block(const CallSiteInfo& site, const Callable& callable, const std::vector<BoundArg>& args,
                       CallRecord record, Current input, const std::string& path, Context& ctx);
+  // The call with the values of its arguments, without those that are the default: "conv(64, 3x3, stride = 2)" for
+  // `conv(width, 3x3, stride = s)`. As written where it has tensors or nothing to evaluate.
+  std::string call_with_values(const CallSiteInfo& site, const Callable& callable, const std::vector<BoundArg>& args,
+                               Context& ctx);
   std::vector<BoundArg> bind(const CallSiteInfo& site, const Callable& callable, Context& ctx);
   void bind_defaults(const BlockDecl& block, const Callable& callable, const CallSiteInfo& site,
                      const std::vector<BoundArg>& args, Context& inner, Context& outer);

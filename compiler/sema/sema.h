@@ -68,7 +68,7 @@ struct LayerNode {
   int32_t parent = -1;        // -1: the network itself, element 0
   std::string path;           // "stage.0.0.bottleneck0.conv_bn1"; constructs without one have their scope's
   std::string name;           // the callee ("conv_bn") or the construct's word ("residual")
-  std::string text;           // the call as written: "conv_bn(width, 3x3, stride = stride)"
+  std::string text;           // the call with its arguments' values: "conv_bn(64, 3x3, stride = 2)"
   Origin origin;
   std::vector<Shape> inputs;  // without the batch
   Shape output;
