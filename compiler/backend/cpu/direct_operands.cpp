@@ -3,6 +3,8 @@
 #include <llvm/IR/Intrinsics.h>
 #include <llvm/IR/IntrinsicsX86.h>
 
+#include <bit>
+
 namespace netc {
 
 using llvm::Type;
@@ -53,7 +55,7 @@ class Pairs final : public DirectOperands {
     if (format.broadcast_step == 1) return;
     llvm::BasicBlock& entry = builder.GetInsertBlock()->getParent()->getEntryBlock();
     llvm::IRBuilder<> at_entry(&entry, entry.begin());
-    auto* lines = at_entry.CreateAlloca(llvm::ArrayType::get(words(kLaneBlock), kLines));
+    auto* lines = at_entry.CreateAlloca(llvm::ArrayType::get(words(kLaneBlock), static_cast<uint64_t>(ceil_div(format.rows, kLaneBlock))));
     lines->setAlignment(llvm::Align(64));
     lines_ = lines;
   }
@@ -68,11 +70,11 @@ class Pairs final : public DirectOperands {
     rows_ = address;
     count_ = count;
     if (format_.broadcast_step == 1) return;
-    // Lines take turns, so that the next step need not wait until all rows of this one are read.
-    Value* line = b_.CreateConstGEP2_64(llvm::ArrayType::get(words(kLaneBlock), kLines), lines_, 0, next_line_);
-    next_line_ = (next_line_ + 1) % kLines;
-    b_.CreateAlignedStore(interleaved(address, format_.rows, format_.broadcast_step, count), line, llvm::Align(4));
-    rows_ = b_.opaque(line);  // else each row is taken out of the register again
+    for (int64_t first = 0; first < format_.rows; first += kLaneBlock)
+      b_.CreateAlignedStore(interleaved(b_.CreateConstGEP1_64(b_.getInt16Ty(), address, static_cast<uint64_t>(first)),
+                                        std::min(kLaneBlock, format_.rows - first), format_.broadcast_step, count),
+                            b_.CreateConstGEP1_64(words(kLaneBlock), lines_, static_cast<uint64_t>(first / kLaneBlock)), llvm::Align(64));
+    rows_ = b_.opaque(lines_);  // else each row is taken out of the register again
   }
 
   Value* row(int64_t number) override {
@@ -93,34 +95,42 @@ class Pairs final : public DirectOperands {
 
  private:
   static constexpr int kLanes = static_cast<int>(kLaneBlock);
-  static constexpr uint64_t kLines = 8;
   llvm::FixedVectorType* halves(int64_t count) { return llvm::FixedVectorType::get(b_.getInt16Ty(), static_cast<unsigned>(count)); }
   llvm::FixedVectorType* words(int64_t count) { return llvm::FixedVectorType::get(b_.getInt32Ty(), static_cast<unsigned>(count)); }
 
-  // `count` steps of `width` values each, step by step for every value; zeros stand for a second step that is missing.
+  // A whole vector for `width` values, or one for as many of each of two steps: those behind them are zeros, and are not read.
+  Value* load(Value* address, int64_t width, int64_t steps = 1) {
+    auto* type = halves(steps * whole(width));
+    if (width == whole(width)) return b_.CreateAlignedLoad(type, address, llvm::Align(2));
+    std::vector<llvm::Constant*> there;
+    for (int64_t i = 0; i < steps * whole(width); ++i) there.push_back(b_.getInt1(i % whole(width) < width));
+    return b_.CreateMaskedLoad(type, address, llvm::Align(2), llvm::ConstantVector::get(there), llvm::Constant::getNullValue(type));
+  }
+  static int64_t whole(int64_t width) { return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(width))); }
+
+  // `count` steps of `width` values each, step by step for every value, and zeros up to a whole vector; zeros also stand for a
+  // second step that is missing.
   Value* interleaved(Value* address, int64_t width, int64_t stride, int64_t count) {
-    if (count == 1) return b_.CreateZExt(b_.CreateAlignedLoad(halves(width), address, llvm::Align(2)), words(width));
+    if (count == 1) return b_.CreateZExt(load(address, width), words(whole(width)));
     std::vector<int> order;
-    for (int i = 0; i < static_cast<int>(width); ++i) {
+    for (int i = 0; i < static_cast<int>(whole(width)); ++i) {
       order.push_back(i);
-      order.push_back(i + static_cast<int>(width));
+      order.push_back(i + static_cast<int>(whole(width)));
     }
     Value* mixed;
-    if (stride == width) {
-      mixed = b_.CreateShuffleVector(b_.CreateAlignedLoad(halves(2 * width), address, llvm::Align(2)), order);
+    if (stride == whole(width)) {
+      mixed = b_.CreateShuffleVector(load(address, width, 2), order);
     } else {
       Value* second = b_.CreateGEP(b_.getInt16Ty(), address, b_.i64(stride));
-      mixed = b_.CreateShuffleVector(b_.CreateAlignedLoad(halves(width), address, llvm::Align(2)),
-                                     b_.CreateAlignedLoad(halves(width), second, llvm::Align(2)), order);
+      mixed = b_.CreateShuffleVector(load(address, width), load(second, width), order);
     }
-    return b_.CreateBitCast(mixed, words(width));
+    return b_.CreateBitCast(mixed, words(whole(width)));
   }
 
   LaneBuilder& b_;
   const DirectFormat format_;
   Value *lines_ = nullptr, *rows_ = nullptr;
   int64_t count_ = 2;
-  uint64_t next_line_ = 0;
 };
 
 }  // namespace

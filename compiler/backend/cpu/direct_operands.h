@@ -3,7 +3,7 @@
 //   f32, or 16-bit values widened as they are read: a step at a time, a multiply-add of f32 lanes.
 //   Pairs of bf16 (DirectPlan::dot_products): two steps at a time, a dot product of two for every lane. The lane operand's two
 //   blocks of lanes are interleaved in the register; a row's two scalars are neighbours in memory, or, where both
-//   operands stream, are brought together in a line of the stack that all rows are broadcast from.
+//   operands stream, are brought together in lines of the stack that all rows are broadcast from.
 //
 // The instruction adds a pair's second step first. Where there is none, the loops take the steps of a pair in that order, one at
 // a time, and the sums have the same bits. (Without a fused multiply-add, unless a product leaves f32's range.)

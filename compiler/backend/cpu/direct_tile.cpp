@@ -10,8 +10,10 @@ namespace {
 
 constexpr int64_t kMostUnrolled = 8, kLeastUnrolled = 4, kUnrolledWhole = 9;
 
-// Turns of the innermost loop that are made one: a divisor of their number, if there is a good one.
-int64_t unrolled_turns(int64_t extent) {
+// Turns of the innermost loop that are made one: a divisor of their number, if there is a good one. None where pairs of rows are
+// brought together: such a turn is long enough, and of several at once rows would be kept in registers that do not exist.
+int64_t unrolled_turns(const DirectPlan& plan, int64_t extent) {
+  if (plan.dot_products && plan.streams()) return std::min<int64_t>(extent, 1);
   if (extent <= kUnrolledWhole) return extent;
   for (int64_t steps = kMostUnrolled; steps >= kLeastUnrolled; --steps)
     if (extent % steps == 0) return steps;
@@ -74,7 +76,7 @@ class TileMultiplier {
       return b_.loop(range.begin, range.end, 1, sums, range.nonempty, [&](Value* k, const Carried& carried) {
         return steps(1, broadcast_at(broadcast, k, loop.broadcast_stride), lanes_at(lanes, k, loop.lane_stride), carried);
       });
-    const int64_t turns = loop.extent / at_a_time, unrolled = unrolled_turns(turns);
+    const int64_t turns = loop.extent / at_a_time, unrolled = unrolled_turns(tile_.plan, turns);
     const int64_t whole = turns == 0 ? 0 : turns / unrolled * unrolled * at_a_time;
     if (turns > 0 && turns == unrolled) sums = steps(whole, broadcast, lanes, sums);
     else if (turns > 0)
