@@ -55,9 +55,9 @@ const Graph& lower(Compilation& c, const Graph& graph) {
   return *c.lowered.back();
 }
 
-// Blocks of 16 channels are the CPU's: a GPU's kernels take dense tensors.
+// Blocks of 16 channels are the CPU's.
 LayoutOptions layouts_for(const Target& target, const CompileSettings& settings) {
-  return is_cuda(target) ? LayoutOptions{.blocked = false} : settings.layouts;
+  return is_cuda(target) ? LayoutOptions{.images = ImageLayout::channels_last} : settings.layouts;
 }
 
 // `least`: the bytes of the smallest plan that there is.

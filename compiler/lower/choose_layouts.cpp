@@ -14,10 +14,19 @@ namespace {
 
 constexpr int kChannels = 1;  // the dimension of an image that lies in blocks
 
+// The only axis of an index, which moves by single places; -1: it is another one.
+int single_axis(const Dag& dag, ExprId index) {
+  AffineIndex form;
+  if (!as_affine(dag, index, form) || form.coefficients.size() != 1) return -1;
+  const auto& [axis, coefficient] = *form.coefficients.begin();
+  return coefficient == 1 ? axis : -1;
+}
+
 class Chooser {
  public:
   Chooser(const Graph& graph, const Fusion& fusion, const StateLayouts& states, const LayoutOptions& options)
       : graph_(graph), fusion_(fusion), states_(states), options_(options), parent_(graph.values.size()),
+        image_(in_blocks() ? blocked_layout(4, {kChannels}, kChannelBlock) : channels_last_layout()),
         wanted_(graph.values.size()), refused_(graph.values.size(), false) {
     std::iota(parent_.begin(), parent_.end(), 0);
     plan_.homes.resize(graph.values.size());
@@ -26,7 +35,7 @@ class Chooser {
 
   LayoutPlan run() {
     place_states();
-    if (!options_.blocked) return std::move(plan_);
+    if (options_.images == ImageLayout::dense) return std::move(plan_);
     for (size_t k = 0; k < fusion_.kernels.size(); ++k)
       if (const auto& stage = fusion_.kernels[k].contraction) plan_.contractions[k] = wanted_layouts(stage->contraction, options_);
     find_refused();
@@ -34,7 +43,7 @@ class Chooser {
       collect_wants(k);
       link(fusion_.kernels[k]);
     }
-    place_blocked();
+    place_images();
     return std::move(plan_);
   }
 
@@ -53,16 +62,18 @@ class Chooser {
     for (const auto& [value, state] : fusion_.in_state) plan_.homes[at(value)] = layout_of(state);
   }
 
-  // Values that cannot lie in blocks of channels.
+  bool in_blocks() const { return options_.images == ImageLayout::blocks; }
+
+  // Values that cannot lie as images do.
   void find_refused() {
     for (size_t v = 0; v < graph_.values.size(); ++v) {
       const ValueId value{static_cast<int32_t>(v)};
       const ValueRole role = fusion_.roles[v];
       if ((role != ValueRole::computed && role != ValueRole::gathered) || fusion_.in_state.count(value)) refused_[v] = true;
-      if (shape(value).size() == 4 && !fills_blocks(shape(value)[kChannels], options_)) refused_[v] = true;
+      if (in_blocks() && shape(value).size() == 4 && !fills_blocks(shape(value)[kChannels], options_)) refused_[v] = true;
     }
     for (const Node& node : graph_.nodes) {
-      if (node.op->name == "slice" && fusion_.roles[at(node.outputs[0])] == ValueRole::view && !cuts_between_blocks(node))
+      if (in_blocks() && node.op->name == "slice" && fusion_.roles[at(node.outputs[0])] == ValueRole::view && !cuts_between_blocks(node))
         refused_[at(root(node.outputs[0]))] = true;
     }
     for (const auto& [value, piece] : fusion_.pieces)
@@ -90,6 +101,7 @@ class Chooser {
     const Node& node = graph_.producer(concat);
     const int64_t axis = node.attrs.integer("axis");
     if (axis == 0 || shape(concat).size() != 4) return axis == 0;
+    if (!in_blocks()) return true;
     if (axis != kChannels) return false;
     int64_t begin = 0;
     for (int32_t i = 0; i < input; ++i) begin += shape(node.inputs[static_cast<size_t>(i)])[kChannels];
@@ -168,7 +180,7 @@ class Chooser {
       if (e.kind != ExprKind::load && e.kind != ExprKind::index_load) return;
       const ValueId value = kernel.operands[static_cast<size_t>(e.integer)];
       if (is_partial(graph_, value) || shape(value).size() != 4 || !keeps_dimensions(value)) return;
-      add(value, axis_within_block(dag, e.indices[kChannels], kChannelBlock));
+      add(value, in_blocks() ? axis_within_block(dag, e.indices[kChannels], kChannelBlock) : single_axis(dag, e.indices[kChannels]));
     });
   }
 
@@ -181,18 +193,17 @@ class Chooser {
     return v;
   }
 
-  void place_blocked() {
-    const Layout image = blocked_layout(4, {kChannels}, kChannelBlock);
-    std::vector<bool> wants_blocks(graph_.values.size(), false);
+  void place_images() {
+    std::vector<bool> follows(graph_.values.size(), false);
     for (size_t v = 0; v < graph_.values.size(); ++v)
-      if (!refused_[v] && wanted_[v] && same_dims(*wanted_[v], image)) wants_blocks[find({static_cast<int32_t>(v)})] = true;
+      if (!refused_[v] && wanted_[v] && same_dims(*wanted_[v], image_)) follows[find({static_cast<int32_t>(v)})] = true;
     for (size_t v = 0; v < graph_.values.size(); ++v) {
       const ValueId value{static_cast<int32_t>(v)};
       if (fusion_.roles[v] != ValueRole::computed && fusion_.roles[v] != ValueRole::gathered) continue;
       if (fusion_.in_state.count(value) || root(value) != value) continue;
       Layout& home = plan_.homes[v];
-      if (wanted_[v] && !(refused_[v] && same_dims(*wanted_[v], image)) && may_lie_as(value, *wanted_[v])) home = *wanted_[v];
-      else if (!refused_[v] && shape(value).size() == 4 && wants_blocks[find(value)]) home = image;
+      if (wanted_[v] && !(refused_[v] && same_dims(*wanted_[v], image_)) && may_lie_as(value, *wanted_[v])) home = *wanted_[v];
+      else if (!refused_[v] && shape(value).size() == 4 && follows[find(value)]) home = image_;
       if (!writers_show_all_dimensions(value)) remove_halo(home);
     }
   }
@@ -205,7 +216,7 @@ class Chooser {
 
   // Pieces and slices know images only.
   bool may_lie_as(ValueId value, const Layout& layout) const {
-    if (same_dims(layout, blocked_layout(4, {kChannels}, kChannelBlock))) return true;
+    if (same_dims(layout, image_)) return true;
     if (fusion_.roles[at(value)] == ValueRole::gathered) return false;
     for (const Node& node : graph_.nodes)
       if (node.op->name == "slice" && fusion_.roles[at(node.outputs[0])] == ValueRole::view && root(node.outputs[0]) == value) return false;
@@ -232,6 +243,7 @@ class Chooser {
   const LayoutOptions& options_;
   LayoutPlan plan_;
   std::vector<int32_t> parent_;  // of linked images
+  const Layout image_;           // without halo
   std::vector<std::optional<Layout>> wanted_;
   std::vector<bool> refused_;
 };
@@ -244,7 +256,7 @@ LayoutPlan choose_layouts(const Graph& graph, const Fusion& fusion, const StateL
 
 StateLayouts choose_state_layouts(const std::vector<const Graph*>& graphs, const LayoutOptions& options) {
   StateLayouts layouts;
-  if (!options.blocked) return layouts;
+  if (options.images == ImageLayout::dense) return layouts;
   for (const Graph* graph : graphs)
     for (const Node& node : graph->nodes) {
       if (!node.op->contract) continue;

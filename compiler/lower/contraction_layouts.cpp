@@ -103,16 +103,33 @@ std::optional<std::array<Layout, 3>> image_layouts(const Contraction& contractio
   return layouts;
 }
 
+constexpr int64_t kFewChannels = 8;  // below, and in no multiple of it: no pieces of 16 bytes, and rows are longer
+
+bool has_pieces(int64_t channels) { return channels % kFewChannels == 0 || channels > 2 * kFewChannels; }
+
+std::array<Layout, 3> channels_last_layouts(const Contraction& contraction) {
+  const Layout last = channels_last_layout(), dense = dense_layout(4);
+  const bool few = !has_pieces(contraction.tensors[0].shape[1]);
+  return {few ? dense : last, few ? dense : last, last};
+}
+
 }  // namespace
+
+Layout channels_last_layout() {
+  Layout layout;
+  for (int d : {0, 2, 3, 1}) layout.dims.push_back({Part::whole, d});
+  return layout;
+}
 
 bool fills_blocks(int64_t extent, const LayoutOptions& options) {
   return static_cast<double>(extent) >= options.least_fill * static_cast<double>(ceil_div(extent, kChannelBlock) * kChannelBlock);
 }
 
 std::optional<std::array<Layout, 3>> wanted_layouts(const Contraction& contraction, const LayoutOptions& options) {
-  if (!options.blocked) return std::nullopt;
-  if (std::optional<ImageForm> form = match_image(contraction)) return image_layouts(contraction, *form, options);
-  return std::nullopt;
+  if (options.images == ImageLayout::dense) return std::nullopt;
+  const std::optional<ImageForm> form = match_image(contraction);
+  if (!form) return std::nullopt;
+  return options.images == ImageLayout::channels_last ? channels_last_layouts(contraction) : image_layouts(contraction, *form, options);
 }
 
 }  // namespace netc

@@ -6,6 +6,10 @@
 //   weight gradient  x and w as forward, y without halo
 //   Winograd         x and y as forward, w transformed [positions, k/16, c/16, c%16, k%16]
 // Few input channels, those of a picture, are not split: x [n, c, h, w-3+3], w [k/16, c, kh, kw, k%16].
+//
+// A GPU's kernels want channels last, in every direction, so that a piece of 16 bytes is 8 channels of a pixel or of a tap:
+//   x [n, h, w, c]   w [k, kh, kw, c]   y [n, oh, ow, k]
+// and what has few channels dense.
 #pragma once
 
 #include <array>
@@ -16,14 +20,23 @@
 
 namespace netc {
 
+// How the images of contractions lie.
+enum class ImageLayout : uint8_t {
+  dense,          // NCHW; tests compare the others with it
+  blocks,         // nChw16c: for a CPU's vectors
+  channels_last,  // NHWC: for a GPU
+};
+
 struct LayoutOptions {
-  // Otherwise everything is dense; tests compare the two.
-  bool blocked = true;
-  // A dimension is split where its extent is at least this part of the lanes that its blocks have. 0: always.
+  ImageLayout images = ImageLayout::blocks;
+  // Blocks: a dimension is split where its extent is at least this part of the lanes that its blocks have. 0: always.
   double least_fill = 0.65;
 };
 
 constexpr int64_t kChannelBlock = 16;
+
+// NHWC, of images; of weights [k, kh, kw, c].
+Layout channels_last_layout();
 
 // Whether blocks pay for a dimension.
 bool fills_blocks(int64_t extent, const LayoutOptions& options);

@@ -17,11 +17,13 @@ class SpaceChooser {
       : nest_(body.nest), forms_(forms), split_(body.nest.extents.size(), false) {
     for (size_t i = 0; i < forms.size(); ++i) {
       if (!body.operands[i].written) continue;
-      for (const LayoutDim& d : forms[i].layout.dims)
-        if (d.part == Part::inner) {
-          split_[static_cast<size_t>(d.dimension)] = true;
-          if (!primary_) primary_ = &forms[i].layout;
-        }
+      const Layout& layout = forms[i].layout;
+      bool in_order = true;
+      for (size_t d = 0; d < layout.dims.size(); ++d) {
+        if (layout.dims[d].part == Part::inner) split_[static_cast<size_t>(layout.dims[d].dimension)] = true;
+        in_order = in_order && layout.dims[d].dimension == static_cast<int>(d) && layout.dims[d].part == Part::whole;
+      }
+      if (!in_order && !primary_) primary_ = &layout;
     }
     for (const Reduction& r : nest_.reductions) {
       only_sums_ = only_sums_ && r.kind == ReduceKind::sum;
@@ -86,7 +88,7 @@ class SpaceChooser {
   const LoopNest& nest_;
   const std::vector<OperandForm>& forms_;
   std::vector<bool> split_;
-  const Layout* primary_ = nullptr;  // of the first result that lies in blocks
+  const Layout* primary_ = nullptr;  // of the first result that does not lie in the order of its dimensions
   bool only_sums_ = true, positions_ = false;
 };
 

@@ -10,7 +10,7 @@ PhysicalSpace space_of(const Layout& layout);
 // The layout, without halo, of something stored at every point of a space.
 Layout layout_of(const PhysicalSpace& space);
 
-// For a body without contraction: axes are split where a result lies in blocks, in the result's order; also where an
+// For a body without contraction: axes run in the order in which a result lies, and are split where it lies in blocks; also where an
 // operand does whose channels they run over, if that needs no padding lanes.
 PhysicalSpace choose_space(const KernelBody& body, const std::vector<OperandForm>& forms);
 

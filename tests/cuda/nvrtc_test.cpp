@@ -37,9 +37,11 @@ class CudaStatic : public testing::Test {
   }
 
   // Compiles and checks; returns what each kernel is made of.
-  std::vector<CubinKernel> compile(const std::vector<CudaKernel>& kernels, const char* architecture) {
+  std::vector<CubinKernel> compile(const std::vector<CudaKernel>& kernels, const char* architecture, const char* features = "") {
     std::vector<CubinKernel> result;
-    for (const CompiledCuda& kernel : compile_cuda(*nvrtc_, kernels, cuda_target(architecture), 2)) {
+    Target target = cuda_target(architecture);
+    target.features = features;
+    for (const CompiledCuda& kernel : compile_cuda(*nvrtc_, kernels, target, 2)) {
       const std::vector<CubinKernel> found = read_cubin(kernel.code.cubin);
       EXPECT_EQ(found.size(), 1u);
       const CubinKernel& k = found.at(0);
@@ -62,11 +64,11 @@ void check_network(const Graph& network,
                    const std::function<void(const std::vector<CudaKernel>&, const char*)>& compile) {
   constexpr OptimizerSpec kSgd{.momentum = 0.9, .weight_decay = 0.01};
   const Graph grad = optimize(differentiate(network, "loss"));
-  const StateLayout layout = lay_out_state({&grad}, &kSgd, {.blocked = false});
+  const StateLayout layout = lay_out_state({&grad}, &kSgd, {.images = ImageLayout::channels_last});
   const Graph apply = optimize(make_update(kSgd, layout.slab_elements));
   for (const char* architecture : kArchitectures) {
     const ProgramPlan plan = build_program({{"step", {&grad, &apply}}}, layout, cuda_target(architecture), nullptr,
-                                           {.layouts = {.blocked = false}});
+                                           {.layouts = {.images = ImageLayout::channels_last}});
     std::vector<CudaKernel> kernels;
     for (size_t i = 0; i < plan.kernels.bodies.size(); ++i)
       kernels.push_back({plan.kernels.names[i], &plan.kernels.bodies[i], {}});
@@ -113,6 +115,20 @@ TEST_F(CudaStatic, TensorCoreKernelsHaveTheirInstructions) {
     for (const CubinKernel& kernel : compile(kernels, architecture)) {
       EXPECT_GE(kernel.tensor_products, 2 * 2 * 4) << kernel.name;
       EXPECT_GE(kernel.matrix_loads, 2 * (2 + 2)) << kernel.name;
+      EXPECT_GE(kernel.async_copies, 4) << kernel.name;
+    }
+}
+
+TEST_F(CudaStatic, Tf32KernelsHaveTheirInstructions) {
+  std::vector<KernelBody> bodies;
+  for (ConvolutionTensor output : {kY, kX, kW})
+    bodies.push_back(body_of({.output = output, .channels_last = true, .n = 8, .c = 64, .h = 28, .w = 28, .k = 128, .window = 3, .pad = 1}));
+  std::vector<CudaKernel> kernels;
+  for (const KernelBody& body : bodies)
+    kernels.push_back({"kernel_" + std::to_string(kernels.size()), &body, {}});
+  for (const char* architecture : kArchitectures)
+    for (const CubinKernel& kernel : compile(kernels, architecture, "+tf32")) {
+      EXPECT_GE(kernel.tensor_products, 2 * 2 * 4) << kernel.name;
       EXPECT_GE(kernel.async_copies, 4) << kernel.name;
     }
 }

@@ -34,7 +34,7 @@ struct Case {
 Case make_case() {
   const Graph grad = differentiate(small_cnn(3), "loss");
   const Graph lowered = optimize(grad);
-  const LayoutOptions dense{.blocked = false};
+  const LayoutOptions dense{.images = ImageLayout::dense};
   const StateLayout layout = lay_out_state({&lowered}, &kSgd, dense);
   const Graph apply = optimize(make_update(kSgd, layout.slab_elements));
   const Target target = cuda_target("sm_80");

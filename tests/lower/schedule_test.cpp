@@ -92,7 +92,7 @@ TEST(Schedule, ComputesRandomNetworks) {
 }
 
 // Every channel axis in blocks, whether it fills them or not.
-constexpr LayoutOptions kAllBlocked{.blocked = true, .least_fill = 0};
+constexpr LayoutOptions kAllBlocked{.least_fill = 0};
 
 TEST(Schedule, ComputesNetworksInBlockedLayouts) {
   for (const Graph& graph : {mlp(4), small_cnn(3), residual_network(2), inception_network(2)}) {
@@ -131,6 +131,30 @@ TEST(Schedule, SplitsSumsOverImages) {
       SCOPED_TRACE(seed);
       check_split(differentiate(random_network(seed), "loss"), seed, 4, {.layouts = layouts});
     }
+  }
+}
+
+constexpr LayoutOptions kChannelsLast{.images = ImageLayout::channels_last};
+
+TEST(Schedule, ComputesNetworksWithChannelsLast) {
+  for (const Graph& graph : {mlp(4), small_cnn(3), residual_network(2), inception_network(2)}) {
+    check(graph, 1, {.layouts = kChannelsLast});
+    check(differentiate(graph, "loss"), 1, {.layouts = kChannelsLast});
+    check(cast_precision(differentiate(graph, "loss"), bf16), 1, {.smallest_statistics = 0, .layouts = kChannelsLast});
+  }
+  for (uint64_t seed = 0; seed < 40 && !HasFailure(); ++seed) {
+    SCOPED_TRACE(seed);
+    check(differentiate(random_network(seed), "loss"), seed, {.smallest_statistics = seed % 2 == 0 ? INT64_MAX : 0, .layouts = kChannelsLast});
+  }
+}
+
+// Images stay as contractions want them from layer to layer; what is converted is an edge of the network.
+TEST(Schedule, ConvertsNothingBetweenLayersWithChannelsLast) {
+  const Schedule schedule = make_schedule(optimize(cast_precision(differentiate(residual_network(2), "loss"), bf16)), Target{}, nullptr, {.layouts = kChannelsLast});
+  for (const ScheduledKernel& kernel : schedule.kernels) {
+    EXPECT_FALSE(kernel.converts) << kernel.label;
+    if (!kernel.body.contraction || kernel.body.nest.extents.size() != 4) continue;
+    EXPECT_EQ(kernel.body.operands[static_cast<size_t>(kernel.body.nest.stores[0].output)].strides.back(), 1) << kernel.label;
   }
 }
 

@@ -42,7 +42,7 @@ TEST(Step, RandomNetworks) {
 }
 
 // Every channel axis in blocks, whether it fills them or not.
-constexpr LayoutOptions kAllBlocked{.blocked = true, .least_fill = 0};
+constexpr LayoutOptions kAllBlocked{.least_fill = 0};
 
 TEST(Step, BlockedLayouts) {
   for (const Graph& network : {small_cnn(3), inception_network(2), residual_network(4)}) check(network, 1, {.layouts = kAllBlocked});
@@ -110,13 +110,13 @@ TEST(StepInParts, OtherProcessors) {
     if (missing_features(target_named(cpu)).empty()) check_step(CompiledStep(wide_network(6), {.target = target_named(cpu), .parts = 6}), 1);
 }
 
-// The same on the CUDA backend, emulated. Its kernels take dense tensors.
-constexpr LayoutOptions kDense{.blocked = false};
-TEST(CudaStep, Mlp) { check(mlp(4), 1, {.layouts = kDense}, cuda_target("sm_80")); }
-TEST(CudaStep, SmallCnn) { check(small_cnn(3), 1, {.layouts = kDense}, cuda_target("sm_80")); }
-TEST(CudaStep, Inception) { check(inception_network(2), 1, {.layouts = kDense}, cuda_target("sm_80")); }
+// The same on the CUDA backend, emulated.
+constexpr LayoutOptions kChannelsLast{.images = ImageLayout::channels_last};
+TEST(CudaStep, Mlp) { check(mlp(4), 1, {.layouts = kChannelsLast}, cuda_target("sm_80")); }
+TEST(CudaStep, SmallCnn) { check(small_cnn(3), 1, {.layouts = kChannelsLast}, cuda_target("sm_80")); }
+TEST(CudaStep, Inception) { check(inception_network(2), 1, {.layouts = kChannelsLast}, cuda_target("sm_80")); }
 TEST(CudaStep, ResidualWithStatisticsInEpilogues) {
-  EXPECT_GT(check(residual_network(4), 1, {.smallest_statistics = 0, .layouts = kDense}, cuda_target("sm_80")), 5);
+  EXPECT_GT(check(residual_network(4), 1, {.smallest_statistics = 0, .layouts = kChannelsLast}, cuda_target("sm_80")), 5);
 }
 
 }  // namespace
