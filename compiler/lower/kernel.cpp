@@ -20,6 +20,7 @@ void verify_operand(const KernelOperand& operand) {
   NETC_CHECK(operand.shape.size() == operand.strides.size(), operand.name + ": a stride per dimension");
   for (int64_t extent : operand.shape) NETC_CHECK(extent > 0, operand.name + ": extents are positive");
   for (int64_t stride : operand.strides) NETC_CHECK(stride >= 0, operand.name + ": strides are not negative");
+  NETC_CHECK(operand.alignment > 0 && kOperandAlignment % operand.alignment == 0, operand.name + ": a power of two of bytes");
   const Halo& halo = operand.halo;
   if (halo.dimension < 0) return;
   NETC_CHECK(operand.written && halo.dimension < static_cast<int>(operand.shape.size()) && halo.before >= 0 && halo.after >= 0,
@@ -53,7 +54,8 @@ std::string halo_text(const Halo& halo) {
 std::string operand_line(const KernelOperand& o, size_t position, bool with_name) {
   return "in" + std::to_string(position) + ": " + (with_name ? o.name + " " : "") + (o.written ? "out " : "") +
          (o.space == Space::state ? "state " : "arena ") + std::string(name_of(o.dtype)) + "[" + join(o.shape) +
-         "] strides [" + join(o.strides) + "]" + halo_text(o.halo) + "\n";
+         "] strides [" + join(o.strides) + "]" + halo_text(o.halo) +
+         (o.alignment < kOperandAlignment ? " aligned to " + std::to_string(o.alignment) : "") + "\n";
 }
 
 // Every reachable node on a line of its own, renumbered: linear in the size of the Dag, where an

@@ -34,6 +34,8 @@ struct Halo {
   bool operator==(const Halo&) const = default;
 };
 
+constexpr int kOperandAlignment = 16;  // what vector loads want
+
 struct KernelOperand {
   std::string name;  // for dumps
   DType dtype = DType::f32;
@@ -42,6 +44,7 @@ struct KernelOperand {
   Space space = Space::arena;
   bool written = false;
   Halo halo{};  // of a written one
+  int alignment = kOperandAlignment;  // of its first element, in bytes: less in some slices of a buffer
   bool operator==(const KernelOperand&) const = default;
 };
 

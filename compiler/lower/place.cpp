@@ -1,6 +1,7 @@
 #include "compiler/lower/place.h"
 
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "compiler/base/error.h"
@@ -9,6 +10,7 @@
 #include "compiler/lower/expand.h"
 #include "compiler/lower/physical_space.h"
 #include "compiler/lower/placement.h"
+#include "compiler/lower/split_contraction.h"
 #include "compiler/lower/tasks.h"
 
 namespace netc {
@@ -209,7 +211,28 @@ class Placer {
   void finish(Draft& draft, const PhysicalSpace& space) {
     draft.kernel.flops = count_flops(draft.kernel.body);
     draft.kernel.body = make_physical(draft.kernel.body, draft.forms, space);
-    schedule_.kernels.push_back(std::move(draft.kernel));
+    for (size_t i = 0; i < draft.kernel.operands.size(); ++i)
+      draft.kernel.body.operands[i].alignment = static_cast<int>(std::gcd(draft.kernel.operands[i].offset, kOperandAlignment));
+    if (const std::optional<SplitContraction> split = split_contraction(draft.kernel.body, target_)) add_parts(draft.kernel, *split);
+    else schedule_.kernels.push_back(std::move(draft.kernel));
+  }
+
+  // A contraction as two kernels.
+  void add_parts(const ScheduledKernel& whole, const SplitContraction& split) {
+    const ContractionStage& stage = *whole.body.contraction;
+    const BufferView parts{new_buffer("parts", {DType::f32, split.product.nest.extents}, {}).buffer, 0};
+    ScheduledKernel product = whole, sum = whole;
+    product.body = split.product;
+    product.operands = {whole.operands[static_cast<size_t>(stage.lhs)], whole.operands[static_cast<size_t>(stage.rhs)], parts};
+    product.reasons.push_back(split.reason);
+    sum.body = split.sum;
+    sum.operands = {parts};
+    for (int operand : split.kept) sum.operands.push_back(whole.operands[static_cast<size_t>(operand)]);
+    sum.reasons = {"adds the parts of the kernel before it, in order"};
+    sum.flops = 0;
+    sum.adds_parts = true;
+    schedule_.kernels.push_back(std::move(product));
+    schedule_.kernels.push_back(std::move(sum));
   }
 
   void add_read(Draft& draft, const FusedKernel& fused, int number, const std::optional<std::array<Layout, 3>>& blocked) {

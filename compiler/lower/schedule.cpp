@@ -34,6 +34,7 @@ std::string label_of(const Graph& graph, const ScheduledKernel& kernel, const So
   if (kernel.body.contraction && kernel.body.contraction->contraction.output != 2)
     label += kernel.body.contraction->contraction.output == 0 ? " [data gradient]" : " [weight gradient]";
   if (kernel.converts) label += " [layout]";
+  if (kernel.adds_parts) label += " [sum of parts]";
   if (sources && span.valid())
     label += fmt::format(" ({}:{})", sources->file(span.file).path, sources->position(span.file, span.begin).line);
   return label;

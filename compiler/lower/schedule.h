@@ -43,6 +43,7 @@ struct ScheduledKernel {
   std::vector<std::string> reasons;  // for `netc explain`: per node, why it is here; a conversion's is one
   int64_t flops = 0, bytes = 0;      // without padding lanes; with them
   bool converts = false;             // it only brings a value into another layout
+  bool adds_parts = false;           // of the contraction in the kernel before it (split_contraction.h)
 };
 
 struct ScheduleSlot {
