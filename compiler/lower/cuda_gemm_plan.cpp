@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include "compiler/lower/cuda_lanes.h"
+
 namespace netc {
 namespace {
 
-constexpr int64_t kSmallest = 8;  // of m, n and k: below, threads would mostly idle
-constexpr int64_t kPiece = 8;     // 16-bit elements of an asynchronous copy
+constexpr int64_t kSmallest = 8;           // of m, n and k: below, threads would mostly idle
+constexpr int64_t kMultiprocessors = 128;  // about what a large GPU has; tiles are the same on all of them
 
 // Partial sums need n to be exactly the kept axes.
 bool keeps_n(const GemmForm& form, const std::vector<int>& kept) {
@@ -31,11 +33,16 @@ bool nearer_along_k(const GemmForm& form, const std::vector<GemmIndex>& index, G
 
 using Indices = std::vector<GemmIndex> GemmPhase::*;
 
+bool starts_at_piece(const KernelBody& body, int operand) {
+  return body.operands[static_cast<size_t>(operand)].alignment % kVectorBytes == 0;
+}
+
 // The variable of `role` whose neighbours an operand holds side by side in whole pieces of 16 bytes, in every
 // phase; or -1.
-int variable_in_pieces(const GemmForm& form, Indices operand, GemmRole role) {
+int variable_in_pieces(const CudaGemmPlan& form, Indices operand, GemmRole role) {
+  const int64_t piece = form.piece();
   for (size_t v = 0; v < form.variables.size(); ++v) {
-    if (form.variables[v].role != role || form.variables[v].extent % kPiece != 0) continue;
+    if (form.variables[v].role != role || form.variables[v].extent % piece != 0) continue;
     bool fits = true;
     for (const GemmPhase& phase : form.phases) {
       const std::vector<GemmIndex>& index = phase.*operand;
@@ -47,24 +54,26 @@ int variable_in_pieces(const GemmForm& form, Indices operand, GemmRole role) {
         constant += i.constant * i.stride;
         fits = fits && !(i.coefficients[v] != 0 && i.checked);  // a piece is inside or outside as a whole
       }
-      fits = fits && constant % kPiece == 0;
+      fits = fits && constant % piece == 0;
       for (size_t other = 0; other < form.variables.size(); ++other)
         fits = fits &&
-               (other == v || form.variables[other].extent == 1 || memory_stride(index, other) % kPiece == 0);
+               (other == v || form.variables[other].extent == 1 || memory_stride(index, other) % piece == 0);
     }
     if (fits) return static_cast<int>(v);
   }
   return -1;
 }
 
-// The tile with the least work: padding counts, and so does loading the operands again for every tile.
+// The tile with the least work of the multiprocessor that has most: whole tiles count, with their padding,
+// and so does loading the operands again for every tile.
 void choose_tile(CudaGemmPlan& plan, const std::vector<std::array<int, 2>>& sizes, double load_cost) {
   const int64_t m = plan.extent(GemmRole::m), n = plan.extent(GemmRole::n);
   double best = 0;
   for (auto [bm, bn] : sizes) {
-    const double padded =
-        static_cast<double>(ceil_div(m, bm) * bm) * static_cast<double>(ceil_div(n, bn) * bn);
-    const double cost = padded * (1.0 + load_cost / bm + load_cost / bn);
+    const int64_t tiles = ceil_div(m, bm) * ceil_div(n, bn) * plan.extent(GemmRole::batch) *
+                          static_cast<int64_t>(plan.phases.size());
+    const double elements = static_cast<double>(ceil_div(tiles, kMultiprocessors)) * bm * bn;
+    const double cost = elements * (1.0 + load_cost / bm + load_cost / bn);
     if (best != 0 && cost >= best) continue;
     best = cost;
     plan.block_m = bm;
@@ -78,9 +87,11 @@ void plan_arithmetic(CudaGemmPlan& plan) {
   plan.s_copy.k_inner = nearer_along_k(plan, plan.phases[0].s, GemmRole::n);
 }
 
-GemmCopy choose_copy(const GemmForm& form, Indices operand, GemmRole role, bool may_reorder) {
+GemmCopy choose_copy(const CudaGemmPlan& form, Indices operand, GemmRole role, bool may_reorder,
+                     bool aligned) {
   GemmCopy copy;
   copy.k_inner = nearer_along_k(form, form.phases[0].*operand, role);
+  if (!aligned) return copy;
   if (const int k = variable_in_pieces(form, operand, GemmRole::k); k >= 0)
     return {GemmCopy::Kind::along_k, k, true};
   const int free = variable_in_pieces(form, operand, role);
@@ -88,23 +99,38 @@ GemmCopy choose_copy(const GemmForm& form, Indices operand, GemmRole role, bool 
   return copy;
 }
 
-void plan_tensor_cores(CudaGemmPlan& plan, bool keeps) {
+void plan_tensor_cores(CudaGemmPlan& plan, const KernelBody& body, bool keeps) {
   plan.tensor_cores = true;
-  plan.block_k = 32;
+  plan.block_k = 64 / plan.element_bytes;  // rows of 64 bytes, two steps of a tensor product
   plan.stages = 4;
   choose_tile(plan, {{128, 128}, {128, 64}, {64, 64}}, 32);
   plan.threads = plan.block_m == 64 ? 128 : 256;
   plan.warps_m = plan.block_n == 128 ? 2 : plan.block_m / 32;
   plan.warps_n = plan.threads / 32 / plan.warps_m;
-  plan.v_copy = choose_copy(plan, &GemmPhase::v, GemmRole::m, true);
-  plan.s_copy = choose_copy(plan, &GemmPhase::s, GemmRole::n, !keeps);
+  plan.v_copy = choose_copy(plan, &GemmPhase::v, GemmRole::m, true, starts_at_piece(body, plan.v_operand));
+  plan.s_copy = choose_copy(plan, &GemmPhase::s, GemmRole::n, !keeps, starts_at_piece(body, plan.s_operand));
   // Pieces along k need one innermost k for both operands.
   if (plan.v_copy.kind == GemmCopy::Kind::along_k && plan.s_copy.kind == GemmCopy::Kind::along_k &&
       plan.v_copy.variable != plan.s_copy.variable)
     plan.s_copy = {GemmCopy::Kind::gather, -1, true};
 }
 
-std::optional<CudaGemmPlan> plan_form(const KernelBody& body, const std::vector<int>& kept, bool swap) {
+// The output's innermost variable, if everything that the epilogue stores has whole pieces along it, and
+// every thread a piece.
+int choose_lanes(const CudaGemmPlan& plan, const KernelBody& body) {
+  if (plan.block_m * plan.block_n % (plan.threads * kLanes) != 0) return -1;
+  const GemmRole role = plan.m_inner ? GemmRole::m : GemmRole::n;
+  const int variable = plan.last(role);
+  if (variable < 0 || plan.order(role).back() != static_cast<size_t>(variable)) return -1;
+  const GemmVariable& v = plan.variables[static_cast<size_t>(variable)];
+  if (v.scale > 1 || v.radix > 0 || (plan.m_inner && !body.partials.empty())) return -1;
+  const std::vector<int> none(body.nest.extents.size(), -1);
+  if (!stores_in_vectors(body, IndexAnalysis(body), v.dimension, none)) return -1;
+  return variable;
+}
+
+std::optional<CudaGemmPlan> plan_form(const KernelBody& body, const Target& target,
+                                      const std::vector<int>& kept, bool swap) {
   std::optional<GemmForm> form = gemm_form(body, swap);
   if (!form || (!kept.empty() && !keeps_n(*form, kept))) return std::nullopt;
   for (GemmRole role : {GemmRole::m, GemmRole::n, GemmRole::k})
@@ -115,10 +141,12 @@ std::optional<CudaGemmPlan> plan_form(const KernelBody& body, const std::vector<
     if (v.dimension >= 0 && v.extent > 1) plan.m_inner = v.role == GemmRole::m;  // the last one counts
   const DType v = body.operands[static_cast<size_t>(plan.v_operand)].dtype,
               s = body.operands[static_cast<size_t>(plan.s_operand)].dtype;
-  if (v == s && (v == DType::f16 || v == DType::bf16))
-    plan_tensor_cores(plan, !kept.empty());
+  plan.element_bytes = static_cast<int>(size_of(v));
+  if (v == s && (v == DType::f16 || v == DType::bf16 || (v == DType::f32 && allows_tf32(target))))
+    plan_tensor_cores(plan, body, !kept.empty());
   else
     plan_arithmetic(plan);
+  plan.lane_variable = choose_lanes(plan, body);
   return plan;
 }
 
@@ -136,10 +164,14 @@ std::vector<size_t> CudaGemmPlan::order(GemmRole role) const {
   return result;
 }
 
-std::optional<CudaGemmPlan> plan_cuda_gemm(const KernelBody& body, const Target&,
+bool allows_tf32(const Target& target) {
+  return target.features.find("+tf32") != std::string::npos;
+}
+
+std::optional<CudaGemmPlan> plan_cuda_gemm(const KernelBody& body, const Target& target,
                                            const std::vector<int>& kept) {
-  std::optional<CudaGemmPlan> plan = plan_form(body, kept, false);
-  return plan ? plan : plan_form(body, kept, true);
+  std::optional<CudaGemmPlan> plan = plan_form(body, target, kept, false);
+  return plan ? plan : plan_form(body, target, kept, true);
 }
 
 std::string to_string(const CudaGemmPlan& plan) {
@@ -153,9 +185,11 @@ std::string to_string(const CudaGemmPlan& plan) {
   if (plan.extent(GemmRole::batch) > 1) result += ", batch " + text(plan.extent(GemmRole::batch));
   if (plan.phases.size() > 1) result += ", " + text(static_cast<int64_t>(plan.phases.size())) + " phases";
   if (plan.tensor_cores)
-    result += "; tensor cores, " + text(plan.warps_n) + "x" + text(plan.warps_m) + " warps, " +
-              text(plan.stages) + " stages; V " + kCopies[static_cast<int>(plan.v_copy.kind)] + ", S " +
+    result += std::string(plan.element_bytes == 4 ? "; tensor cores in tf32, " : "; tensor cores, ") +
+              text(plan.warps_n) + "x" + text(plan.warps_m) + " warps, " + text(plan.stages) + " stages; V " +
+              kCopies[static_cast<int>(plan.v_copy.kind)] + ", S " +
               kCopies[static_cast<int>(plan.s_copy.kind)];
+  if (plan.lane_variable >= 0) result += "; epilogue in pieces of " + text(kLanes);
   return result;
 }
 

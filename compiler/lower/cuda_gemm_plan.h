@@ -4,9 +4,9 @@
 //   forward, x [8, 56, 56, 64], w [128, 3, 3, 64]:  m = 25088 pixels by 128, n = 128 channels by 128, k = 576
 //   by 32
 //
-// 16-bit operands go through tensor cores, others through f32 arithmetic. The tile of C goes through shared
-// memory, and the epilogue reads it from there, with neighbouring threads at neighbouring elements of the
-// output.
+// 16-bit operands go through tensor cores, f32 ones if the target allows tf32; others through f32 arithmetic.
+// The tile of C goes through shared memory, and the epilogue reads it from there, with neighbouring threads
+// at neighbouring elements of the output, where possible eight neighbours a thread.
 #pragma once
 
 #include <optional>
@@ -30,12 +30,19 @@ struct GemmCopy {
 
 struct CudaGemmPlan : GemmForm {
   bool tensor_cores = false;
+  int element_bytes = 4;  // of the operands
   int threads = 256;
   int block_m = 64, block_n = 64, block_k = 16;
   int warps_m = 1, warps_n = 1;  // tensor cores: the tile is divided between warps
   int stages = 1;                // tensor cores: tiles in flight
   GemmCopy v_copy, s_copy;
   bool m_inner = false;  // neighbours of the output in memory are neighbours in m, not in n
+  // The variable along which a thread of the epilogue takes kLanes neighbours (cuda_lanes.h); -1: one
+  // element.
+  int lane_variable = -1;
+
+  // Elements of a piece of 16 bytes.
+  int piece() const { return 16 / element_bytes; }
 
   // The variables of a role, outermost first: as in the output, but the one that is copied in pieces is the
   // last.
@@ -49,6 +56,9 @@ struct CudaGemmPlan : GemmForm {
   // Of partial sums, which keep n.
   int64_t rows() const { return static_cast<int64_t>(phases.size()) * m_blocks(); }
 };
+
+// Whether f32 operands of contractions may be rounded to tf32, 11 bits of mantissa, for tensor cores.
+bool allows_tf32(const Target& target);
 
 // nullopt where a matrix product does not pay, or cannot take the partial sums that keep the axes `kept`
 // (empty: none): contraction_as_nest serves then. REQUIRES: body.contraction.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compiler/lower/contraction_nest.h"
+#include "compiler/lower/cuda_lanes.h"
 #include "compiler/lower/index_analysis.h"
 
 namespace netc {
@@ -42,6 +43,14 @@ bool terms_are_contiguous(const KernelBody& body, const NestAxes& axes) {
       count(analysis.offset(static_cast<int>(e.integer), e.indices));
   });
   return balance > 0;
+}
+
+int choose_lanes(const KernelBody& body, const NestAxes& axes) {
+  const int axis = last_axis(axes.points, body.nest.extents);
+  if (axis < 0) return 1;
+  IndexAnalysis analysis(body);
+  const std::vector<int> merged = merge_axes(body, analysis, body.nest.parallel_extents());
+  return stores_in_vectors(body, analysis, axis, merged) ? kLanes : 1;
 }
 
 // The smallest power of two that is at least `value`, within [1, kThreads].
@@ -84,6 +93,7 @@ CudaPlan plan_cuda(const KernelBody& given, const Target& target, std::vector<in
   plan.points = product(axes.points);
   plan.terms = product(axes.terms);
 
+  if (body.nest.reductions.empty() && kept.empty()) plan.lanes = choose_lanes(body, axes);
   int term_threads = 1;
   if (plan.terms > 1 && terms_are_contiguous(body, axes)) {
     plan.terms_inner = true;

@@ -24,14 +24,15 @@ struct CudaPlan {
 
   int threads = 256;  // of a block
   int point_threads =
-      256;  // of them, side by side along points; threads / point_threads share a point's terms
+      256;        // of them, side by side along points; threads / point_threads share a point's terms
+  int lanes = 1;  // without terms: neighbouring points of a thread, 1 or kLanes (cuda_lanes.h)
   bool terms_inner = false;  // neighbouring threads take neighbouring terms, not neighbouring points
   int64_t points = 1, terms = 1;
   int64_t rows = 1;       // pieces that the terms are cut into: rows of a PartialSum's output
   int64_t row_terms = 1;  // terms of a row
 
   int term_threads() const { return threads / point_threads; }
-  int64_t point_blocks() const { return ceil_div(points, point_threads); }
+  int64_t point_blocks() const { return ceil_div(points, point_threads * lanes); }
   int64_t blocks() const { return gemm ? gemm->blocks() : point_blocks() * rows; }
 };
 

@@ -10,7 +10,7 @@ namespace netc {
 namespace {
 
 constexpr int64_t kEnoughTiles = 256;  // two for each multiprocessor of a large GPU
-constexpr int64_t kLeastSteps = 8;     // of k in a part: fewer, and filling the pipeline takes most of the time
+constexpr int64_t kLeastSteps = 8;  // of k in a part: fewer, and filling the pipeline takes most of the time
 
 bool has_term(const AxisSum& sum, int axis) {
   return std::any_of(sum.terms.begin(), sum.terms.end(), [&](const AxisTerm& t) { return t.axis == axis; });
@@ -31,12 +31,14 @@ int axis_to_split(const Contraction& c, int64_t parts) {
   for (size_t a = 0; a < c.axes.size(); ++a) {
     if (!may_split(c, static_cast<int>(a))) continue;
     if (c.axes[a].extent >= parts) return static_cast<int>(a);
-    if (longest < 0 || c.axes[a].extent > c.axes[static_cast<size_t>(longest)].extent) longest = static_cast<int>(a);
+    if (longest < 0 || c.axes[a].extent > c.axes[static_cast<size_t>(longest)].extent)
+      longest = static_cast<int>(a);
   }
   return longest;
 }
 
-// Values in a part: all parts have as many, if some number of parts that is not much larger than `parts` allows it.
+// Values in a part: all parts have as many, if some number of parts that is not much larger than `parts`
+// allows it.
 int64_t values_of_part(int64_t extent, int64_t parts) {
   for (int64_t p = parts; p <= std::min(extent, parts + parts / 2); ++p)
     if (extent % p == 0) return extent / p;
@@ -51,7 +53,8 @@ Contraction with_parts(const Contraction& whole, int axis, int64_t values, int64
   c.axes[static_cast<size_t>(axis)].extent = values;
   for (ContractionTensor& tensor : c.tensors)
     for (AxisSum& sum : tensor.index) {
-      const auto term = std::find_if(sum.terms.begin(), sum.terms.end(), [&](const AxisTerm& t) { return t.axis == axis; });
+      const auto term =
+          std::find_if(sum.terms.begin(), sum.terms.end(), [&](const AxisTerm& t) { return t.axis == axis; });
       if (term != sum.terms.end()) sum.terms.insert(term, {outer, term->coefficient * values});
     }
   ContractionTensor& output = c.tensors[static_cast<size_t>(c.output)];
@@ -74,8 +77,8 @@ KernelBody product_of(const KernelBody& body, Contraction contraction) {
   const ContractionStage& stage = *body.contraction;
   const Shape shape = contraction.tensors[static_cast<size_t>(contraction.output)].shape;
   KernelBody product;
-  product.operands = {body.operands[static_cast<size_t>(stage.lhs)], body.operands[static_cast<size_t>(stage.rhs)],
-                      rows_operand(shape, true)};
+  product.operands = {body.operands[static_cast<size_t>(stage.lhs)],
+                      body.operands[static_cast<size_t>(stage.rhs)], rows_operand(shape, true)};
   product.nest.extents = shape;
   product.nest.parallel = static_cast<int>(shape.size());
   product.nest.stores = {{2, product.nest.dag.reduced(0)}};
@@ -91,7 +94,8 @@ std::vector<int> operands_of_epilogue(const KernelBody& body) {
   for (const PartialSum& p : body.partials) roots.push_back(p.body);
   visit_postorder(body.nest.dag, roots, [&](ExprId id) {
     const Expr& e = body.nest.dag[id];
-    if (e.kind == ExprKind::load || e.kind == ExprKind::index_load) used[static_cast<size_t>(e.integer)] = true;
+    if (e.kind == ExprKind::load || e.kind == ExprKind::index_load)
+      used[static_cast<size_t>(e.integer)] = true;
   });
   std::vector<int> kept;
   for (size_t i = 0; i < used.size(); ++i)
@@ -117,11 +121,14 @@ KernelBody sum_of(const KernelBody& body, const Shape& rows, const std::vector<i
   Dag::Substitution substitution;
   substitution.load = [&](const Expr& load, const std::vector<ExprId>& indices, ExprId guard) {
     const int operand = position[static_cast<size_t>(load.integer)];
-    return load.kind == ExprKind::index_load ? dag.index_load(operand, indices) : dag.load(operand, indices, guard);
+    return load.kind == ExprKind::index_load ? dag.index_load(operand, indices)
+                                             : dag.load(operand, indices, guard);
   };
   const auto import = [&](ExprId root) { return dag.import(body.nest.dag, root, substitution); };
-  for (const Store& s : body.nest.stores) sum.nest.stores.push_back({position[static_cast<size_t>(s.output)], import(s.value)});
-  for (const PartialSum& p : body.partials) sum.partials.push_back({p.kept, import(p.body), position[static_cast<size_t>(p.output)]});
+  for (const Store& s : body.nest.stores)
+    sum.nest.stores.push_back({position[static_cast<size_t>(s.output)], import(s.value)});
+  for (const PartialSum& p : body.partials)
+    sum.partials.push_back({p.kept, import(p.body), position[static_cast<size_t>(p.output)]});
   return sum;
 }
 
@@ -147,10 +154,11 @@ std::optional<SplitContraction> split_contraction(const KernelBody& body, const 
   const int64_t steps = ceil_div(plan->extent(GemmRole::k), plan->block_k);
   const int64_t parts = std::min(ceil_div(kEnoughTiles, plan->blocks()), steps / kLeastSteps);
   const int axis = axis_to_split(body.contraction->contraction, parts);
-  if (parts < 2 || axis < 0 || body.contraction->contraction.axes[static_cast<size_t>(axis)].extent < 2) return std::nullopt;
+  if (parts < 2 || axis < 0 || body.contraction->contraction.axes[static_cast<size_t>(axis)].extent < 2)
+    return std::nullopt;
   SplitContraction split = split_contraction(body, parts);
-  split.reason = "the sum is cut into " + std::to_string(split.product.nest.extents[0]) + " parts, because its " +
-                 std::to_string(plan->blocks()) + " tiles are few";
+  split.reason = "the sum is cut into " + std::to_string(split.product.nest.extents[0]) +
+                 " parts, because its " + std::to_string(plan->blocks()) + " tiles are few";
   return split;
 }
 

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "compiler/lower/cuda_plan.h"
+#include "compiler/lower/split_contraction.h"
+#include "compiler/lower/tasks.h"
 #include "tests/cuda/convolution_cases.h"
 #include "tests/cuda/emulated_kernels.h"
 
@@ -11,10 +13,11 @@ namespace {
 
 using Case = ConvolutionCase;
 
+// All for one target.
 void check_all(const std::vector<Case>& cases) {
   std::vector<KernelBody> bodies;
   for (const Case& v : cases) bodies.push_back(body_of(v));
-  const EmulatedKernels kernels(bodies);
+  const EmulatedKernels kernels(bodies, target_of(cases[0]));
   for (size_t i = 0; i < cases.size(); ++i) {
     const ConvolutionRun run = run_of(cases[i], bodies[i]);
     EXPECT_EQ(difference(cases[i], run, kernels.kernel(i).run(run.operands())), "") << cases[i].name();
@@ -151,6 +154,176 @@ TEST(CudaContractions, TensorCoresWithEpilogueAndPartialSums) {
               .epilogue = true}});
 }
 
+// Phases whose last pixels lie outside of the output, with an epilogue in pieces.
+TEST(CudaContractions, StridedDataGradientWithEpilogue) {
+  check_all({{.output = kX,
+              .dtype = DType::bf16,
+              .channels_last = true,
+              .n = 2,
+              .c = 24,
+              .h = 9,
+              .w = 7,
+              .k = 40,
+              .window = 3,
+              .stride = 2,
+              .pad = 1,
+              .epilogue = true},
+             {.output = kX,
+              .channels_last = true,
+              .n = 2,
+              .c = 24,
+              .h = 9,
+              .w = 7,
+              .k = 16,
+              .stride = 2,
+              .epilogue = true}});
+}
+
+// Both kernels of a split contraction, one after the other.
+TEST(CudaContractions, SumsInParts) {
+  struct SplitCase {
+    Case whole;
+    int64_t parts;
+  };
+  const std::vector<SplitCase> cases{
+      {{.output = kW,
+        .dtype = DType::bf16,
+        .channels_last = true,
+        .n = 4,
+        .c = 24,
+        .h = 9,
+        .w = 9,
+        .k = 40,
+        .window = 3,
+        .pad = 1},
+       4},
+      // Three parts of five samples: the last one has one sample.
+      {{.output = kW,
+        .channels_last = true,
+        .n = 5,
+        .c = 16,
+        .h = 7,
+        .w = 7,
+        .k = 16,
+        .window = 3,
+        .stride = 2,
+        .pad = 1},
+       3},
+      // Rows of pixels, where there are not samples enough.
+      {{.output = kW,
+        .dtype = DType::f16,
+        .channels_last = true,
+        .n = 2,
+        .c = 16,
+        .h = 9,
+        .w = 9,
+        .k = 24,
+        .window = 3,
+        .pad = 1},
+       3},
+      {{.dtype = DType::bf16,
+        .channels_last = true,
+        .n = 1,
+        .c = 64,
+        .h = 5,
+        .w = 5,
+        .k = 16,
+        .window = 3,
+        .pad = 1,
+        .epilogue = true},
+       4},
+  };
+  std::vector<KernelBody> wholes, bodies;
+  std::vector<SplitContraction> splits;
+  for (const SplitCase& c : cases) {
+    wholes.push_back(body_of(c.whole));
+    splits.push_back(split_contraction(wholes.back(), c.parts));
+    KernelBody& sum = splits.back().sum;
+    for (const PartialSum& p : sum.partials) {
+      KernelOperand& rows = sum.operands[static_cast<size_t>(p.output)];
+      rows.shape[0] = partial_rows(sum, p.kept, cuda_target("sm_80"));
+      rows.strides = row_major_strides(rows.shape);
+    }
+    EXPECT_EQ(splits.back().product.nest.extents[0], c.parts);
+    bodies.push_back(splits.back().product);
+    bodies.push_back(sum);
+  }
+  const EmulatedKernels kernels(bodies);
+  for (size_t i = 0; i < cases.size(); ++i) {
+    const ConvolutionRun run = run_of(cases[i].whole, wholes[i]);
+    const HostTensor rows = kernels.kernel(2 * i).run({&run.tensors[0], &run.tensors[1], nullptr})[2];
+    std::vector<const HostTensor*> operands{&rows};
+    for (int operand : splits[i].kept) operands.push_back(run.operands()[static_cast<size_t>(operand)]);
+    const std::vector<HostTensor> got = kernels.kernel(2 * i + 1).run(operands);
+    std::vector<HostTensor> placed(wholes[i].operands.size());
+    for (size_t j = 0; j < splits[i].kept.size(); ++j)
+      placed[static_cast<size_t>(splits[i].kept[j])] = got[j + 1];
+    EXPECT_EQ(difference(cases[i].whole, run, placed), "") << cases[i].whole.name();
+  }
+}
+
+// A slice may begin where no vector does.
+TEST(CudaContractions, UnalignedOperands) {
+  std::vector<Case> cases;
+  std::vector<KernelBody> bodies;
+  for (size_t operand = 0; operand < 5; ++operand) {
+    cases.push_back({.dtype = DType::bf16,
+                     .channels_last = true,
+                     .n = 2,
+                     .c = 16,
+                     .h = 5,
+                     .w = 5,
+                     .k = 24,
+                     .window = 3,
+                     .pad = 1,
+                     .epilogue = true});
+    bodies.push_back(body_of(cases.back()));
+    bodies.back().operands[operand].alignment = 2;
+    const CudaGemmPlan plan = *plan_cuda(bodies.back(), cuda_target("sm_80")).gemm;
+    EXPECT_EQ(plan.v_copy.kind == GemmCopy::Kind::gather, operand == 0);
+    EXPECT_EQ(plan.s_copy.kind == GemmCopy::Kind::gather, operand == 1);
+    EXPECT_EQ(plan.lane_variable < 0, operand == 2);
+  }
+  const EmulatedKernels kernels(bodies);
+  for (size_t i = 0; i < cases.size(); ++i) {
+    const ConvolutionRun run = run_of(cases[i], bodies[i]);
+    EXPECT_EQ(difference(cases[i], run, kernels.kernel(i).run(run.operands())), "") << i;
+  }
+}
+
+// f32 operands on tensor cores: pieces along k, along m and n, and gathered.
+TEST(CudaContractions, Tf32InEveryDirection) {
+  std::vector<Case> cases;
+  for (ConvolutionTensor output : {kY, kX, kW}) {
+    cases.push_back({.output = output,
+                     .channels_last = true,
+                     .n = 2,
+                     .c = 12,
+                     .h = 9,
+                     .w = 9,
+                     .k = 20,
+                     .window = 3,
+                     .pad = 1,
+                     .tf32 = true});
+    cases.push_back({.output = output,
+                     .channels_last = true,
+                     .n = 2,
+                     .c = 24,
+                     .h = 9,
+                     .w = 7,
+                     .k = 72,
+                     .window = 3,
+                     .stride = 2,
+                     .pad = 1,
+                     .epilogue = output != kW,
+                     .tf32 = true});
+    cases.push_back(
+        {.output = output, .n = 2, .c = 9, .h = 9, .w = 9, .k = 10, .window = 3, .pad = 1, .tf32 = true});
+  }
+  check_all(cases);
+  for (const Case& v : cases) EXPECT_TRUE(plan_cuda(body_of(v), target_of(v)).gemm->tensor_cores);
+}
+
 // What the plans are, so that the tests above test what they seem to.
 TEST(CudaContractions, Plans) {
   const auto plan = [](const Case& v) { return plan_cuda(body_of(v), cuda_target("sm_80")).gemm; };
@@ -166,6 +339,7 @@ TEST(CudaContractions, Plans) {
   ASSERT_TRUE(forward && forward->tensor_cores);
   EXPECT_EQ(forward->v_copy.kind, GemmCopy::Kind::along_k);
   EXPECT_EQ(forward->s_copy.kind, GemmCopy::Kind::along_k);
+  EXPECT_EQ(forward->lane_variable, 3);
   const std::optional<CudaGemmPlan> weights = plan({.output = kW,
                                                     .dtype = DType::bf16,
                                                     .channels_last = true,
@@ -179,6 +353,8 @@ TEST(CudaContractions, Plans) {
   ASSERT_TRUE(weights && weights->tensor_cores);
   EXPECT_EQ(weights->v_copy.kind, GemmCopy::Kind::along_free);
   EXPECT_EQ(weights->s_copy.kind, GemmCopy::Kind::along_free);
+  EXPECT_GE(weights->lane_variable, 0);
+  EXPECT_TRUE(weights->m_inner);
   const std::optional<CudaGemmPlan> data = plan({.output = kX,
                                                  .dtype = DType::bf16,
                                                  .channels_last = true,

@@ -1,6 +1,7 @@
 #include "tests/cuda/convolution_cases.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "compiler/backend/cuda/cuda_backend.h"
 #include "compiler/interpret/evaluate.h"
@@ -52,8 +53,8 @@ void add_epilogue(KernelBody& body, const ConvolutionCase& v) {
   const ExprId value =
       dag.max(dag.add(dag.add(dag.reduced(0), dag.load(3, {axes[channel]})), dag.load(4, axes)), dag.real(0));
   body.nest.stores = {{2, value}};
-  const TensorType rows{
-      DType::f32, {partial_rows(body, {static_cast<int>(channel)}, cuda_target("sm_80")), shape[channel]}};
+  const TensorType rows{DType::f32,
+                        {partial_rows(body, {static_cast<int>(channel)}, target_of(v)), shape[channel]}};
   body.operands.push_back(dense_operand("sums", rows, true));
   body.operands.push_back(dense_operand("squares", rows, true));
   body.partials = {{{static_cast<int>(channel)}, value, 5},
@@ -61,6 +62,12 @@ void add_epilogue(KernelBody& body, const ConvolutionCase& v) {
 }
 
 }  // namespace
+
+Target target_of(const ConvolutionCase& v) {
+  Target target = cuda_target("sm_80");
+  if (v.tf32) target.features = "+tf32";
+  return target;
+}
 
 KernelBody body_of(const ConvolutionCase& v) {
   const Contraction c = contraction_of(v);
@@ -84,7 +91,7 @@ std::string ConvolutionCase::name() const {
   std::string text = std::string(outputs[output]) + " " + std::string(name_of(dtype)) +
                      (channels_last ? " channels last" : "");
   for (int64_t v : {n, c, h, w, k, window, stride, pad, groups}) text += " " + std::to_string(v);
-  return text + (epilogue ? " epilogue" : "");
+  return text + (tf32 ? " tf32" : "") + (epilogue ? " epilogue" : "");
 }
 
 std::vector<const HostTensor*> ConvolutionRun::operands() const {
@@ -94,13 +101,24 @@ std::vector<const HostTensor*> ConvolutionRun::operands() const {
   return pointers;
 }
 
+// To 11 bits of mantissa, ties away from zero.
+HostTensor rounded_to_tf32(HostTensor tensor) {
+  for (double& x : tensor.data) {
+    int exponent = 0;
+    const double mantissa = std::frexp(x, &exponent);
+    x = std::ldexp(std::round(std::ldexp(mantissa, 11)), exponent - 11);
+  }
+  return tensor;
+}
+
 ConvolutionRun run_of(const ConvolutionCase& v, const KernelBody& body) {
   ConvolutionRun run;
   run.body = &body;
   std::mt19937 random(11);
   for (const KernelOperand& o : body.operands)
     run.tensors.push_back(random_tensor({o.dtype, o.shape}, -1, 1, random));
-  run.expected = evaluate_contraction(body.contraction->contraction, run.tensors[0], run.tensors[1]);
+  const auto operand = [&](size_t i) { return v.tf32 ? rounded_to_tf32(run.tensors[i]) : run.tensors[i]; };
+  run.expected = evaluate_contraction(body.contraction->contraction, operand(0), operand(1));
   if (!v.epilogue) return run;
   const auto channels = static_cast<size_t>(body.operands[3].shape[0]);
   const size_t inner =

@@ -16,9 +16,13 @@ struct ConvolutionCase {
   bool channels_last = false;
   int64_t n = 1, c = 8, h = 8, w = 8, k = 8, window = 1, stride = 1, pad = 0, groups = 1;
   bool epilogue = false;
+  bool tf32 = false;  // the first two operands count as rounded to tf32
 
   std::string name() const;
 };
+
+// Which the case is for: sm_80, with or without tf32.
+Target target_of(const ConvolutionCase& v);
 
 // Operands: first input, second input, output; with an epilogue bias, residual, and rows of sums and of
 // squares.

@@ -8,11 +8,12 @@
 namespace netc {
 namespace {
 
-// More steps of k than stages, borders, channels that fill no tile, several blocks.
+// More steps of k than stages, borders, channels that fill no tile, several blocks; C goes over the stage
+// that is read last.
 const ConvolutionCase kForward{.dtype = DType::bf16,
                                .channels_last = true,
                                .n = 2,
-                               .c = 40,
+                               .c = 48,
                                .h = 9,
                                .w = 9,
                                .k = 72,
@@ -30,6 +31,18 @@ const ConvolutionCase kWeights{.output = kW,
                                .window = 3,
                                .pad = 1};
 const ConvolutionCase kF32{.n = 2, .c = 10, .h = 9, .w = 9, .k = 40, .window = 3, .pad = 1, .epilogue = true};
+const ConvolutionCase kTf32{
+    .channels_last = true, .n = 2, .c = 20, .h = 9, .w = 9, .k = 40, .window = 3, .pad = 1, .tf32 = true};
+const ConvolutionCase kTf32Weights{.output = kW,
+                                   .channels_last = true,
+                                   .n = 2,
+                                   .c = 20,
+                                   .h = 9,
+                                   .w = 9,
+                                   .k = 40,
+                                   .window = 3,
+                                   .pad = 1,
+                                   .tf32 = true};
 
 struct Mutation {
   const char* what;
@@ -56,23 +69,43 @@ const Mutation kMutations[] = {
     {"the same half of S for every fragment", &kForward, "b[j / 2] + j % 2 * 2", "b[j / 2]"},
     {"no check of rows in the padding", &kForward, "(u32)(v_d1[item]", "true || (u32)(v_d1[item]"},
     {"no check of columns in the padding", &kForward, "(u32)(v_d2[item]", "true || (u32)(v_d2[item]"},
-    {"no check of the last k of S", &kForward, " && k < 360", "", 1},
+    {"no check of the last k of S", &kForward, " && k < 432", "", 1},
     {"no check of the last n of S", &kForward, "s_inside[item] = n < 72", "s_inside[item] = true"},
     {"no barrier before C goes over the tiles", &kForward, "wait_copies<0>();\n  __syncthreads();",
      "wait_copies<0>();"},
     {"no check of the last m of the output", &kForward, "if (m < 162 && n < 72)", "if (n < 72)"},
     {"no check of the last n of the output", &kForward, "if (m < 162 && n < 72)", "if (m < 162)"},
-    {"rows of C that overlap", &kForward, "c_tile.store(n_local * 129", "c_tile.store(n_local * 127"},
-    {"rows of a fragment exchanged", &kForward, "e / 2 * 8 + lane / 4", "e % 2 * 8 + lane / 4"},
-    {"partial sums that count twice", &kForward, "sum0 = combine<Sum", "sum0 = 2.0f * combine<Sum"},
+    {"rows of C that overlap", &kForward, "store_pair(c_tile, (m_local) * 72",
+     "store_pair(c_tile, (m_local) * 56"},
+    {"columns of a fragment exchanged", &kForward, "c[i][j][half * 2], c[i][j][half * 2 + 1]",
+     "c[i][j][half * 2 + 1], c[i][j][half * 2]"},
+    {"C read where no vector begins", &kForward, "load_vector(product, c_tile, (m_local) * 72",
+     "load_vector(product, c_tile, (m_local) * 71"},
+    {"lanes exchanged", &kForward, "product[lane]", "product[7 - lane]"},
+    {"the next vector of the residual", &kForward, "in4 + (m * 72 + n)", "in4 + (m * 72 + n + 8)"},
+    {"the residual where no vector begins", &kForward, "in4 + (m * 72 + n)", "in4 + (m * 72 + n + 1)"},
+    {"no barrier before sums go over C", &kForward, "__syncthreads();  // C has been read",
+     "// C has been read"},
+    {"no barrier before sums are added", &kForward, "sum1);\n  __syncthreads();", "sum1);"},
+    {"a row of sums that is left out", &kForward, "row < 16", "row < 15"},
     {"transposed fragments, not transposed", &kWeights, "load_matrices_transposed(a[i]",
      "load_matrices(a[i]"},
     {"no barrier after the copies", &kF32, "__syncthreads();", ""},
     {"no barrier after the products", &kF32, "__syncthreads();", "", 1},
     {"no barrier before the epilogue", &kF32, "__syncthreads();", "", 2},
     {"a barrier that some threads miss", &kF32, "__syncthreads();", "if (thread < 128) __syncthreads();"},
-    {"tiles of V and S that overlap", &kF32, "s{4224}", "s{4096}"},
+    {"tiles of V and S that overlap", &kF32, "s{2176}", "s{2048}"},
     {"the residual of a neighbour", &kF32, "load(in4 + (", "load(in4 + (1 + "},
+};
+
+const Mutation kTf32Mutations[] = {
+    {"nothing, tf32", &kTf32, "", ""},
+    {"nothing, weight gradient in tf32", &kTf32Weights, "", ""},
+    {"an operand that is not rounded", &kTf32, "a[i][f] = to_tf32(a[i][f])", "a[i][f] = a[i][f]"},
+    {"the first value of every piece", &kTf32Weights, " * 4 + free % 4)", " * 4)"},
+    {"rows of k in another order", &kTf32Weights, "+ lane % 4;", "+ lane / 4 % 4;"},
+    {"another swizzle for fragments than for copies", &kTf32Weights, "(free / 4) ^ ((row) % 8)",
+     "(free / 4) ^ ((row) % 4)"},
 };
 
 std::string replaced(std::string text, const Mutation& m) {
@@ -87,20 +120,29 @@ std::string replaced(std::string text, const Mutation& m) {
   return text.replace(at, std::string(m.from).size(), m.to);
 }
 
-TEST(CudaMutations, EachFails) {
+// All for one target.
+template <size_t kCount>
+void check_all(const Mutation (&mutations)[kCount]) {
   std::vector<KernelBody> bodies;
-  for (const Mutation& m : kMutations) bodies.push_back(body_of(*m.on));
-  const EmulatedKernels kernels(bodies, cuda_target("sm_80"), [](size_t i, std::string& text) {
-    text = replaced(std::move(text), kMutations[i]);
+  for (const Mutation& m : mutations) bodies.push_back(body_of(*m.on));
+  const EmulatedKernels kernels(bodies, target_of(*mutations[0].on), [&](size_t i, std::string& text) {
+    text = replaced(std::move(text), mutations[i]);
   });
-  for (size_t i = 0; i < std::size(kMutations); ++i) {
-    const Mutation& m = kMutations[i];
+  for (size_t i = 0; i < kCount; ++i) {
+    const Mutation& m = mutations[i];
     const ConvolutionRun run = run_of(*m.on, bodies[i]);
     std::string fault;
     const std::vector<HostTensor> got = kernels.kernel(i).run(run.operands(), {}, Split::whole, {}, &fault);
     const std::string wrong = fault.empty() ? difference(*m.on, run, got) : fault;
     EXPECT_EQ(wrong.empty(), *m.from == '\0') << m.what << ": " << wrong;
   }
+}
+
+TEST(CudaMutations, EachFails) {
+  check_all(kMutations);
+}
+TEST(CudaMutations, EachFailsInTf32) {
+  check_all(kTf32Mutations);
 }
 
 }  // namespace

@@ -37,7 +37,8 @@ class CudaStatic : public testing::Test {
   }
 
   // Compiles and checks; returns what each kernel is made of.
-  std::vector<CubinKernel> compile(const std::vector<CudaKernel>& kernels, const char* architecture, const char* features = "") {
+  std::vector<CubinKernel> compile(const std::vector<CudaKernel>& kernels, const char* architecture,
+                                   const char* features = "") {
     std::vector<CubinKernel> result;
     Target target = cuda_target(architecture);
     target.features = features;
@@ -67,8 +68,8 @@ void check_network(const Graph& network,
   const StateLayout layout = lay_out_state({&grad}, &kSgd, {.images = ImageLayout::channels_last});
   const Graph apply = optimize(make_update(kSgd, layout.slab_elements));
   for (const char* architecture : kArchitectures) {
-    const ProgramPlan plan = build_program({{"step", {&grad, &apply}}}, layout, cuda_target(architecture), nullptr,
-                                           {.layouts = {.images = ImageLayout::channels_last}});
+    const ProgramPlan plan = build_program({{"step", {&grad, &apply}}}, layout, cuda_target(architecture),
+                                           nullptr, {.layouts = {.images = ImageLayout::channels_last}});
     std::vector<CudaKernel> kernels;
     for (size_t i = 0; i < plan.kernels.bodies.size(); ++i)
       kernels.push_back({plan.kernels.names[i], &plan.kernels.bodies[i], {}});
@@ -122,7 +123,15 @@ TEST_F(CudaStatic, TensorCoreKernelsHaveTheirInstructions) {
 TEST_F(CudaStatic, Tf32KernelsHaveTheirInstructions) {
   std::vector<KernelBody> bodies;
   for (ConvolutionTensor output : {kY, kX, kW})
-    bodies.push_back(body_of({.output = output, .channels_last = true, .n = 8, .c = 64, .h = 28, .w = 28, .k = 128, .window = 3, .pad = 1}));
+    bodies.push_back(body_of({.output = output,
+                              .channels_last = true,
+                              .n = 8,
+                              .c = 64,
+                              .h = 28,
+                              .w = 28,
+                              .k = 128,
+                              .window = 3,
+                              .pad = 1}));
   std::vector<CudaKernel> kernels;
   for (const KernelBody& body : bodies)
     kernels.push_back({"kernel_" + std::to_string(kernels.size()), &body, {}});

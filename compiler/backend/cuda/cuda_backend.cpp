@@ -22,6 +22,7 @@ std::string operand_text(const KernelOperand& o, int number) {
 std::string geometry(const CudaPlan& plan) {
   std::string text =
       fmt::format("{} blocks of {} threads: {} points", plan.blocks(), plan.threads, plan.points);
+  if (plan.lanes > 1) text += fmt::format(", {} a thread", plan.lanes);
   if (plan.terms > 1)
     text += fmt::format(" of {} terms, {} threads a point{}", plan.terms, plan.term_threads(),
                         plan.terms_inner ? ", neighbours in a term" : "");
@@ -52,10 +53,10 @@ void emit_glue(SourceWriter& out, const CudaKernel& kernel, const CudaSource& so
       arguments));
   out.line(fmt::format("static const unsigned char {}_spaces[] = {{{}0}};", s, spaces));
   out.line(fmt::format("static const netc_emulation::Int {}_bytes[] = {{{}0}};", s, bytes));
-  out.line(
-      fmt::format("extern \"C\" const netc_emulation::Kernel {0}_kernel = {{\"{0}\", {0}_thread, {1}, {2}, {3}, "
-                  "{0}_spaces, {0}_bytes}};",
-                  s, source.threads, source.shared_bytes, operands.size()));
+  out.line(fmt::format(
+      "extern \"C\" const netc_emulation::Kernel {0}_kernel = {{\"{0}\", {0}_thread, {1}, {2}, {3}, "
+      "{0}_spaces, {0}_bytes}};",
+      s, source.threads, source.shared_bytes, operands.size()));
   out.line(
       fmt::format("extern \"C\" void {0}_blocks(unsigned char* state, unsigned char* arena, const void* "
                   "args, long first, long last) {{",

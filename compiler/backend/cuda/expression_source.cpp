@@ -64,6 +64,7 @@ std::string ExpressionSource::value(ExprId id) {
   const Expr& e = dag_[id];
   if (e.kind == ExprKind::real_constant) return real_literal(e.real);
   if (e.kind == ExprKind::reduced) return reduced_[static_cast<size_t>(e.integer)];
+  if (auto found = neighbours_.find(id); found != neighbours_.end()) return found->second;
   for (const auto& scope : scopes_)
     if (auto found = scope.find(id); found != scope.end()) return found->second;
   switch (e.type) {

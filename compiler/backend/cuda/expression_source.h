@@ -29,6 +29,8 @@ class ExpressionSource {
   // What an axis is here: a name or a number.
   void set_axis(int axis, std::string text) { axes_[static_cast<size_t>(axis)] = std::move(text); }
   void set_reduced(std::vector<std::string> names) { reduced_ = std::move(names); }
+  // Loads that are done already: the load to where its value is.
+  void set_neighbours(std::map<ExprId, std::string> names) { neighbours_ = std::move(names); }
   void open_scope() { scopes_.emplace_back(); }
   void close_scope() { scopes_.pop_back(); }
 
@@ -54,6 +56,7 @@ class ExpressionSource {
   std::vector<int> merged_;
   std::string index_type_;
   std::vector<std::string> axes_, reduced_;
+  std::map<ExprId, std::string> neighbours_;
   std::vector<std::map<ExprId, std::string>> scopes_;
 };
 

@@ -11,10 +11,41 @@ GemmFrame::GemmFrame(SourceWriter& writer, const KernelBody& kernel, const CudaG
       body(kernel),
       plan(gemm),
       analysis(kernel),
-      expressions(writer, kernel, analysis, std::vector<int>(kernel.nest.extents.size(), -1)),
+      merged(merge_m()),
+      expressions(writer, kernel, analysis, merged),
       index_type(expressions.index_type()),
       names(gemm.variables.size(), "0"),
       phase_(&gemm.phases[0]) {}
+
+// The axes of m as one, where everything that the epilogue reads and writes lies so.
+std::vector<int> GemmFrame::merge_m() {
+  std::vector<int> none(body.nest.extents.size(), -1);
+  std::vector<int> dimensions;
+  for (size_t v : plan.order(GemmRole::m)) {
+    const GemmVariable& variable = plan.variables[v];
+    if (variable.extent == 1) continue;
+    if (variable.scale > 1 || variable.radix > 0) return none;
+    dimensions.push_back(variable.dimension);
+  }
+  const std::vector<int> all = merge_axes(body, analysis, body.nest.parallel_extents());
+  std::vector<int> result = none;
+  for (size_t i = 0; i + 1 < dimensions.size(); ++i) {
+    if (all[static_cast<size_t>(dimensions[i])] != dimensions[i + 1]) return none;
+    result[static_cast<size_t>(dimensions[i])] = dimensions[i + 1];
+  }
+  m_is_one = !dimensions.empty();
+  return result;
+}
+
+// Longer than a row: the threads of a warp write to different banks.
+int GemmFrame::c_pitch() const {
+  return plan.m_inner ? plan.block_m + 4 : plan.block_n + 8;
+}
+
+std::string GemmFrame::c_index(const std::string& m_local, const std::string& n_local) const {
+  return plan.m_inner ? fmt::format("({}) * {} + {}", n_local, c_pitch(), m_local)
+                      : fmt::format("({}) * {} + {}", m_local, c_pitch(), n_local);
+}
 
 int64_t GemmFrame::extent(size_t variable) const {
   const GemmVariable& v = plan.variables[variable];

@@ -19,6 +19,8 @@ class GemmFrame {
   const KernelBody& body;
   const CudaGemmPlan& plan;
   IndexAnalysis analysis;
+  bool m_is_one = false;    // the epilogue's accesses see all of m as one axis
+  std::vector<int> merged;  // its axes, which run in the last one's (merge_axes); else none
   ExpressionSource expressions;
   std::string index_type;          // "int" or "i64", of offsets into operands
   std::vector<std::string> names;  // per variable: its name here, or "0"
@@ -33,10 +35,16 @@ class GemmFrame {
   // "constant + sum of coefficient * name", over the variables of some roles.
   std::string sum(int64_t constant, const std::vector<int64_t>& coefficients,
                   std::initializer_list<GemmRole> roles) const;
+  // Where an element of the tile of C lies in shared memory, in floats, and how many it takes.
+  std::string c_index(const std::string& m_local, const std::string& n_local) const;
+  int c_pitch() const;
+  int c_bytes() const { return 4 * c_pitch() * (plan.m_inner ? plan.block_n : plan.block_m); }
   // Per variable, how far it moves in an operand's memory.
   std::vector<int64_t> strides(const std::vector<GemmIndex>& index) const;
 
  private:
+  std::vector<int> merge_m();
+
   const GemmPhase* phase_;
 };
 

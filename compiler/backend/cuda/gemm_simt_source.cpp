@@ -76,9 +76,9 @@ int emit_simt_product(GemmFrame& f) {
   f.out.line("__syncthreads();");
   f.out.close();
   f.out.open(each("j", n_items));
-  f.out.line(each("i", m_items) +
-             fmt::format(" c_tile.store((n_thread + j * {0}) * {1} + m_thread + i * {0}, c[j][i]);",
-                         kThreadGrid, f.plan.block_m + 1));
+  f.out.line(each("i", m_items) + fmt::format(" c_tile.store({}, c[j][i]);",
+                                              f.c_index(fmt::format("m_thread + i * {}", kThreadGrid),
+                                                        fmt::format("n_thread + j * {}", kThreadGrid))));
   f.out.close();
   f.out.line("__syncthreads();");
   return v_bytes + s_bytes;

@@ -7,8 +7,8 @@
 namespace netc {
 namespace {
 
-constexpr int kPiece = 8, kPieceBytes = 16;  // of an asynchronous copy
-constexpr int kMmaM = 16, kMmaN = 8, kMmaK = 16;
+constexpr int kPieceBytes = 16;       // of an asynchronous copy
+constexpr int kMmaM = 16, kMmaN = 8;  // and two pieces of k
 
 using Kind = GemmCopy::Kind;
 
@@ -28,25 +28,25 @@ struct Layout {
 };
 
 Layout layout_of(const GemmFrame& f, const GemmTile& tile) {
-  return tile.copy->kind == Kind::along_free ? Layout{f.plan.block_k, tile.block / kPiece}
-                                             : Layout{tile.block, f.plan.block_k / kPiece};
+  return tile.copy->kind == Kind::along_free ? Layout{f.plan.block_k, tile.block / f.plan.piece()}
+                                             : Layout{tile.block, f.plan.block_k / f.plan.piece()};
 }
 
 // Pieces (or, gathered, elements) that a thread copies.
 int items_of(const GemmFrame& f, const GemmTile& tile) {
   const int elements = tile.block * f.plan.block_k / f.plan.threads;
-  return tile.copy->kind == Kind::gather ? elements : elements / kPiece;
+  return tile.copy->kind == Kind::gather ? elements : elements / f.plan.piece();
 }
 
 // Which m or n an item has, within the tile.
 std::string free_local(const GemmFrame& f, const GemmTile& tile) {
   switch (tile.copy->kind) {
     case Kind::along_k: {
-      const int pieces = f.plan.block_k / kPiece;
+      const int pieces = f.plan.block_k / f.plan.piece();
       return fmt::format("thread / {} + item * {}", pieces, f.plan.threads / pieces);
     }
     case Kind::along_free:
-      return fmt::format("thread % {} * {}", tile.block / kPiece, kPiece);
+      return fmt::format("thread % {} * {}", tile.block / f.plan.piece(), f.plan.piece());
     case Kind::gather:
       return tile.copy->k_inner
                  ? fmt::format("thread / {} + item * {}", f.plan.block_k, f.plan.threads / f.plan.block_k)
@@ -59,9 +59,9 @@ std::string free_local(const GemmFrame& f, const GemmTile& tile) {
 std::string k_local(const GemmFrame& f, const GemmTile& tile) {
   switch (tile.copy->kind) {
     case Kind::along_k:
-      return fmt::format("thread % {} * {}", f.plan.block_k / kPiece, kPiece);
+      return fmt::format("thread % {} * {}", f.plan.block_k / f.plan.piece(), f.plan.piece());
     case Kind::along_free: {
-      const int pieces = tile.block / kPiece;
+      const int pieces = tile.block / f.plan.piece();
       return fmt::format("thread / {} + piece * {}", pieces, f.plan.threads / pieces);
     }
     case Kind::gather:
@@ -88,9 +88,10 @@ class TensorSource {
         s_layout_(layout_of(frame, s_)),
         type_(storage_name(frame.body.operands[static_cast<size_t>(v_.operand)].dtype)),
         stage_bytes_(v_layout_.bytes() + s_layout_.bytes()),
+        k_step_(2 * plan_.piece()),
         warp_m_(plan_.block_m / plan_.warps_m),
         warp_n_(plan_.block_n / plan_.warps_n) {
-    NETC_CHECK(warp_m_ % kMmaM == 0 && warp_n_ % (2 * kMmaN) == 0 && plan_.block_k % kMmaK == 0,
+    NETC_CHECK(warp_m_ % kMmaM == 0 && warp_n_ % (2 * kMmaN) == 0 && plan_.block_k % k_step_ == 0,
                "a warp's tile is whole fragments");
   }
 
@@ -143,15 +144,16 @@ class TensorSource {
     const std::string address = copy_address(f_, tile);
     switch (tile.copy->kind) {
       case Kind::along_k:
-        copy_piece(base, layout.swizzled("local", fmt::format("k_local / {}", kPiece)), tile, address);
+        copy_piece(base, layout.swizzled("local", fmt::format("k_local / {}", plan_.piece())), tile, address);
         break;
       case Kind::along_free:
-        copy_piece(base, layout.swizzled("k_local", fmt::format("local / {}", kPiece)), tile, address);
+        copy_piece(base, layout.swizzled("k_local", fmt::format("local / {}", plan_.piece())), tile, address);
         break;
       case Kind::gather:
         out_.line(fmt::format(
             "Shared<{0}>{{stage + {1}}}.store({2} * {3} + k_local % {3}, inside ? load({4}) : {0}{{}});",
-            type_, base, layout.swizzled("local", fmt::format("k_local / {}", kPiece)), kPiece, address));
+            type_, base, layout.swizzled("local", fmt::format("k_local / {}", plan_.piece())), plan_.piece(),
+            address));
         break;
     }
     out_.close();
@@ -164,41 +166,69 @@ class TensorSource {
                           kPieceBytes, address, operand_name(tile.operand)));
   }
 
-  // Four 8x8 matrices of a tile from (free, k) on: which of them lie along the free axis and which along k.
-  std::string load_fragments(const char* to, const GemmTile& tile, const Layout& layout, int base,
-                             const std::string& free, const std::string& free_half,
-                             const std::string& k_half) {
+  bool is_tf32() const { return plan_.element_bytes == 4; }
+
+  // Four fragments of 8 rows of m or n and a piece of k, from (free, k) on: which of them lie along the free
+  // axis and which along k. Rows of k hold 16-bit values transposed by ldmatrix; of 32 bits, a lane loads its
+  // own.
+  void load_fragments(const char* to, const GemmTile& tile, const Layout& layout, int base,
+                      const std::string& free, const std::string& free_half, const std::string& k_half) {
+    const int piece = plan_.piece();
     const std::string at_free = fmt::format("{} + {} * 8", free, free_half),
-                      at_k = fmt::format("k + {} * 8", k_half);
-    const bool transposed = tile.copy->kind == Kind::along_free;
-    const std::string place =
-        transposed ? layout.swizzled(fmt::format("{} + lane % 8", at_k), fmt::format("({}) / 8", at_free))
-                   : layout.swizzled(fmt::format("{} + lane % 8", at_free), fmt::format("({}) / 8", at_k));
-    return fmt::format("load_matrices{}({}, stage + {} + (u32){} * {});", transposed ? "_transposed" : "", to,
-                       base, place, kPieceBytes);
+                      at_k = fmt::format("k + {} * {}", k_half, piece);
+    if (tile.copy->kind != Kind::along_free) {
+      load_matrices(
+          "", to, base,
+          layout.swizzled(fmt::format("{} + lane % 8", at_free), fmt::format("({}) / {}", at_k, piece)));
+    } else if (!is_tf32()) {
+      load_matrices(
+          "_transposed", to, base,
+          layout.swizzled(fmt::format("{} + lane % 8", at_k), fmt::format("({}) / {}", at_free, piece)));
+    } else {
+      // Fragment f is where ldmatrix's lanes 8f .. 8f + 7 would point.
+      const auto of_fragment = [](std::string half) {
+        for (size_t at; (at = half.find("lane")) != std::string::npos;) half.replace(at, 4, "f * 8");
+        return half;
+      };
+      out_.line("#pragma unroll");
+      out_.open("for (int f = 0; f < 4; ++f)");
+      out_.line(fmt::format("const int free = {} + {} * 8 + lane / 4, row = k + {} * {} + lane % 4;", free,
+                            of_fragment(free_half), of_fragment(k_half), piece));
+      out_.line(fmt::format("{}[f] = Shared<u32>{{stage + {}}}.load({} * 4 + free % 4);", to, base,
+                            layout.swizzled("row", "free / 4")));
+      out_.close();
+    }
+    if (is_tf32()) {
+      out_.line("#pragma unroll");
+      out_.line(fmt::format("for (int f = 0; f < 4; ++f) {0}[f] = to_tf32({0}[f]);", to));
+    }
+  }
+  void load_matrices(const char* how, const char* to, int base, const std::string& place) {
+    out_.line(
+        fmt::format("load_matrices{}({}, stage + {} + (u32){} * {});", how, to, base, place, kPieceBytes));
   }
 
   void multiply() {
     const int m_fragments = warp_m_ / kMmaM, n_fragments = warp_n_ / kMmaN;
     out_.line(fmt::format("const u32 stage = (u32)(step % {}) * {};", plan_.stages, stage_bytes_));
     out_.line("#pragma unroll");
-    out_.open(fmt::format("for (int k = 0; k < {}; k += {})", plan_.block_k, kMmaK));
+    out_.open(fmt::format("for (int k = 0; k < {}; k += {})", plan_.block_k, k_step_));
     out_.line(fmt::format("u32 a[{}][4], b[{}][4];", m_fragments, n_fragments / 2));
     out_.line("#pragma unroll");
     out_.open(fmt::format("for (int i = 0; i < {}; ++i)", m_fragments));
-    out_.line(load_fragments("a[i]", v_, v_layout_, 0, fmt::format("warp_m + i * {}", kMmaM),
-                             "(lane / 8 % 2)", "(lane / 16)"));
+    load_fragments("a[i]", v_, v_layout_, 0, fmt::format("warp_m + i * {}", kMmaM), "(lane / 8 % 2)",
+                   "(lane / 16)");
     out_.close();
     out_.line("#pragma unroll");
     out_.open(fmt::format("for (int j = 0; j < {}; ++j)", n_fragments / 2));
-    out_.line(load_fragments("b[j]", s_, s_layout_, v_layout_.bytes(),
-                             fmt::format("warp_n + j * {}", 2 * kMmaN), "(lane / 16)", "(lane / 8 % 2)"));
+    load_fragments("b[j]", s_, s_layout_, v_layout_.bytes(), fmt::format("warp_n + j * {}", 2 * kMmaN),
+                   "(lane / 16)", "(lane / 8 % 2)");
     out_.close();
     out_.line("#pragma unroll");
     out_.open(fmt::format("for (int i = 0; i < {}; ++i)", m_fragments));
     out_.line("#pragma unroll");
     out_.line(fmt::format("for (int j = 0; j < {}; ++j) multiply<{}>(c[i][j], a[i], b[j / 2] + j % 2 * 2);",
-                          n_fragments, type_));
+                          n_fragments, is_tf32() ? "tf32" : type_));
     out_.close();
     out_.close();
   }
@@ -210,12 +240,19 @@ class TensorSource {
     out_.line("#pragma unroll");
     out_.open(fmt::format("for (int j = 0; j < {}; ++j)", warp_n_ / kMmaN));
     out_.line("#pragma unroll");
-    out_.open("for (int e = 0; e < 4; ++e)");
+    out_.open("for (int half = 0; half < 2; ++half)");
     out_.line(
-        fmt::format("const int m_local = warp_m + i * {} + e / 2 * 8 + lane / 4, n_local = warp_n + j * {} + "
-                    "e % 2 + lane % 4 * 2;",
+        fmt::format("const int m_local = warp_m + i * {} + half * 8 + lane / 4, n_local = warp_n + j * {} + "
+                    "lane % 4 * 2;",
                     kMmaM, kMmaN));
-    out_.line(fmt::format("c_tile.store(n_local * {} + m_local, c[i][j][e]);", plan_.block_m + 1));
+    if (plan_.m_inner) {
+      out_.line(fmt::format("c_tile.store({}, c[i][j][half * 2]);", f_.c_index("m_local", "n_local")));
+      out_.line(
+          fmt::format("c_tile.store({}, c[i][j][half * 2 + 1]);", f_.c_index("m_local", "n_local + 1")));
+    } else {
+      out_.line(fmt::format("store_pair(c_tile, {}, c[i][j][half * 2], c[i][j][half * 2 + 1]);",
+                            f_.c_index("m_local", "n_local")));
+    }
     out_.close();
     out_.close();
     out_.close();
@@ -227,7 +264,7 @@ class TensorSource {
   GemmTile v_, s_;
   Layout v_layout_, s_layout_;
   std::string type_;
-  int stage_bytes_, warp_m_, warp_n_;
+  int stage_bytes_, k_step_, warp_m_, warp_n_;
 };
 
 }  // namespace

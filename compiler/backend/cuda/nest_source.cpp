@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "compiler/backend/cuda/expression_source.h"
+#include "compiler/backend/cuda/lane_source.h"
 #include "compiler/base/error.h"
 
 namespace netc {
@@ -52,12 +53,20 @@ class NestSource {
       if (nest_.extents[static_cast<size_t>(a)] == 1) expressions_.set_axis(a, "0");
   }
 
-  // Names the axes of a flat index, the last one fastest.
-  void decode(const std::vector<int>& axes, const std::string& flat) {
+  int last_loop(const std::vector<int>& axes) const {
+    int last = -1;
+    for (int a : axes)
+      if (is_loop(a)) last = a;
+    return last;
+  }
+
+  // Names the axes of a flat index, the last one fastest. Returns that one's name.
+  std::string decode(const std::vector<int>& axes, const std::string& flat) {
     std::vector<int> loops;
     for (int a : axes)
       if (is_loop(a)) loops.push_back(a);
     int64_t stride = 1;
+    std::string innermost = "0";
     for (size_t i = loops.size(); i-- > 0;) {
       const int axis = loops[i];
       std::string text = stride == 1 ? flat : fmt::format("{} / {}", flat, stride);
@@ -69,15 +78,19 @@ class NestSource {
         text = name;
       }
       expressions_.set_axis(axis, text);
+      if (i + 1 == loops.size()) innermost = text;
     }
+    return innermost;
   }
 
   void map() {
-    out_.line(
-        fmt::format("const {0} point = ({0})blockIdx.x * {1} + ({0})threadIdx.x;", index_, plan_.threads));
-    if (plan_.points % plan_.threads != 0) out_.line(fmt::format("if (point >= {}) return;", plan_.points));
-    decode(axes_.points, "point");
-    stores();
+    out_.line(fmt::format("const {0} point = (({0})blockIdx.x * {1} + ({0})threadIdx.x){2};", index_,
+                          plan_.threads, plan_.lanes > 1 ? fmt::format(" * {}", plan_.lanes) : ""));
+    if (plan_.points % (plan_.threads * plan_.lanes) != 0)
+      out_.line(fmt::format("if (point >= {}) return;", plan_.points));
+    const std::string last = decode(axes_.points, "point");
+    if (plan_.lanes == 1) return stores();
+    emit_lanes({out_, body_, analysis_, expressions_, merged_}, last_loop(axes_.points), last, {});
   }
 
   // All values before all stores: a store may go over an operand that another value loads (in place).

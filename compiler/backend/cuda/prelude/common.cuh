@@ -43,6 +43,49 @@ DEVICE f32 uniform(const RunScalars* scalars, u32 path, u32 sample, u64 element)
   return (f32)(c0 >> 8) * 5.9604644775390625e-8f;
 }
 
+// --- eight neighbours --------------------------------------------------------------------------------------------
+
+template <class T> DEVICE void unpack(f32 (&to)[8], u32x4 words) {
+  const u32 word[4] = {words.x, words.y, words.z, words.w};
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    to[2 * i] = to_f32(T{(u16)(word[i] & 0xffffu)});
+    to[2 * i + 1] = to_f32(T{(u16)(word[i] >> 16)});
+  }
+}
+template <class T> DEVICE u32x4 packed(const f32 (&from)[8]) {
+  return {rounded_pair<T>(from[0], from[1]), rounded_pair<T>(from[2], from[3]), rounded_pair<T>(from[4], from[5]),
+          rounded_pair<T>(from[6], from[7])};
+}
+DEVICE void unpack_half(f32* to, u32x4 words) {
+  to[0] = from_bits(words.x);
+  to[1] = from_bits(words.y);
+  to[2] = from_bits(words.z);
+  to[3] = from_bits(words.w);
+}
+DEVICE u32x4 packed_half(const f32* from) { return {to_bits(from[0]), to_bits(from[1]), to_bits(from[2]), to_bits(from[3])}; }
+
+DEVICE void load_vector(f32 (&to)[8], Global<const f16> from) { unpack<f16>(to, load_words(from)); }
+DEVICE void load_vector(f32 (&to)[8], Global<const bf16> from) { unpack<bf16>(to, load_words(from)); }
+DEVICE void load_vector(f32 (&to)[8], Global<const f32> from) {
+  unpack_half(to, load_words(from));
+  unpack_half(to + 4, load_words(from + 4));
+}
+DEVICE void load_vector(f32 (&to)[8], Shared<f32> from, int i) {
+  unpack_half(to, load_words(from, i));
+  unpack_half(to + 4, load_words(from, i + 4));
+}
+DEVICE void store_vector(Global<f16> to, const f32 (&from)[8]) { store_words(to, packed<f16>(from)); }
+DEVICE void store_vector(Global<bf16> to, const f32 (&from)[8]) { store_words(to, packed<bf16>(from)); }
+DEVICE void store_vector(Global<f32> to, const f32 (&from)[8]) {
+  store_words(to, packed_half(from));
+  store_words(to + 4, packed_half(from + 4));
+}
+DEVICE void store_vector(Shared<f32> to, int i, const f32 (&from)[8]) {
+  store_words(to, i, packed_half(from));
+  store_words(to, i + 4, packed_half(from + 4));
+}
+
 // --- reductions over the threads of a block --------------------------------------------------------------------
 
 // The first maximum (the first NaN) and its position; nothing yet: position none().

@@ -10,7 +10,9 @@ typedef long long i64;
 typedef float f32;
 struct f16 { u16 bits; };
 struct bf16 { u16 bits; };
+struct tf32 {};  // f32 in memory, rounded to 11 bits of mantissa in a tensor core
 struct __align__(16) u32x4 { u32 x, y, z, w; };
+struct __align__(8) f32x2 { f32 x, y; };
 
 #define DEVICE static __device__ __forceinline__
 
@@ -58,6 +60,24 @@ template <> struct Rounded<i32> { DEVICE i32 of(f32 x) { return __float2int_rz(x
 template <> struct Rounded<i64> { DEVICE i64 of(f32 x) { return x != x ? 0 : __float2ll_rz(x); } };
 template <class T> DEVICE T rounded(f32 x) { return Rounded<T>::of(x); }
 
+// Two of them in a word, the first one in its low half.
+template <class T> struct RoundedPair;
+template <> struct RoundedPair<f16> {
+  DEVICE u32 of(f32 low, f32 high) {
+    u32 y;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
+    return y;
+  }
+};
+template <> struct RoundedPair<bf16> {
+  DEVICE u32 of(f32 low, f32 high) {
+    u32 y;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
+    return y;
+  }
+};
+template <class T> DEVICE u32 rounded_pair(f32 low, f32 high) { return RoundedPair<T>::of(low, high); }
+
 // NaN if either is NaN.
 DEVICE f32 max_nan(f32 a, f32 b) {
   f32 c;
@@ -77,6 +97,9 @@ DEVICE u32 multiply_high(u32 a, u32 b) { return __umulhi(a, b); }
 template <class T> using Global = T*;
 template <class T> DEVICE T load(const T* from) { return *from; }
 template <class T> DEVICE void store(T* to, T value) { *to = value; }
+// 16 bytes, from an address that is a multiple of as many.
+template <class T> DEVICE u32x4 load_words(const T* from) { return *(const u32x4*)from; }
+template <class T> DEVICE void store_words(T* to, u32x4 words) { *(u32x4*)to = words; }
 
 // --- shared memory ---------------------------------------------------------------------------------------------
 
@@ -88,6 +111,13 @@ template <class T> struct Shared {
   __device__ __forceinline__ T load(int i) const { return ((const T*)(shared_memory + base))[i]; }
   __device__ __forceinline__ void store(int i, T value) const { ((T*)(shared_memory + base))[i] = value; }
 };
+
+// 16 and 8 bytes, from element i on.
+template <class T> DEVICE u32x4 load_words(Shared<T> from, int i) { return *(const u32x4*)(shared_memory + from.base + i * sizeof(T)); }
+template <class T> DEVICE void store_words(Shared<T> to, int i, u32x4 words) { *(u32x4*)(shared_memory + to.base + i * sizeof(T)) = words; }
+DEVICE void store_pair(Shared<f32> to, int i, f32 first, f32 second) {
+  *(f32x2*)(shared_memory + to.base + i * 4) = f32x2{first, second};
+}
 
 DEVICE u32 shared_address(u32 offset) { return (u32)__cvta_generic_to_shared(shared_memory) + offset; }
 
@@ -112,7 +142,14 @@ DEVICE void load_matrices_transposed(u32 (&to)[4], u32 row) {
                : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3]) : "r"(shared_address(row)) : "memory");
 }
 
-// c[16][8] += a[16][16] * b[16][8].
+// The bits of an f32 to those of the nearest tf32, ties away from zero.
+DEVICE u32 to_tf32(u32 bits) {
+  u32 y;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(y) : "f"(from_bits(bits)));
+  return y;
+}
+
+// c[16][8] += a[16][16] * b[16][8]; with tf32, a[16][8] * b[8][8].
 template <class T> struct TensorProduct;
 template <> struct TensorProduct<f16> {
   DEVICE void add(f32 (&c)[4], const u32* a, const u32* b) {
@@ -123,6 +160,12 @@ template <> struct TensorProduct<f16> {
 template <> struct TensorProduct<bf16> {
   DEVICE void add(f32 (&c)[4], const u32* a, const u32* b) {
     asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  }
+};
+template <> struct TensorProduct<tf32> {
+  DEVICE void add(f32 (&c)[4], const u32* a, const u32* b) {
+    asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
   }
 };

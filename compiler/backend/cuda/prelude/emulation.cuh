@@ -13,7 +13,9 @@ typedef long long i64;
 typedef float f32;
 struct f16 { u16 bits; };
 struct bf16 { u16 bits; };
+struct tf32 {};
 struct alignas(16) u32x4 { u32 x, y, z, w; };
+struct alignas(8) f32x2 { f32 x, y; };
 
 #define __global__
 #define __device__
@@ -91,6 +93,8 @@ template <> struct Rounded<i64> {
 };
 template <class T> DEVICE T rounded(f32 x) { return Rounded<T>::of(x); }
 
+template <class T> DEVICE u32 rounded_pair(f32 low, f32 high) { return (u32)rounded<T>(low).bits | (u32)rounded<T>(high).bits << 16; }
+
 DEVICE f32 max_nan(f32 a, f32 b) { return a != a ? a : b != b ? b : a > b ? a : b; }
 DEVICE f32 min_nan(f32 a, f32 b) { return a != a ? a : b != b ? b : a < b ? a : b; }
 DEVICE u32 multiply_high(u32 a, u32 b) { return (u32)((u64)a * b >> 32); }
@@ -131,6 +135,10 @@ template <class T> DEVICE void store(Global<T> to, T value, HERE) {
   *to.at = value;
 }
 
+template <class T> DEVICE u32x4 load_words(Global<const T> from, HERE) { return load(from.template as<const u32x4>(), line); }
+template <class T> DEVICE u32x4 load_words(Global<T> from, HERE) { return load(from.template as<const u32x4>(), line); }
+template <class T> DEVICE void store_words(Global<T> to, u32x4 words, HERE) { store(to.template as<u32x4>(), words, line); }
+
 // --- shared memory ---------------------------------------------------------------------------------------------
 
 template <class T> struct Shared {
@@ -146,6 +154,19 @@ template <class T> struct Shared {
     std::memcpy(thread->services->shared(thread, line, base + (u32)i * (u32)sizeof(T), sizeof(T), true), &value, sizeof(T));
   }
 };
+
+template <class T, class V> DEVICE void store_shared(Shared<T> to, int i, V value, int line) {
+  netc_emulation::Thread* thread = netc_emulation::this_thread();
+  std::memcpy(thread->services->shared(thread, line, to.base + (u32)i * (u32)sizeof(T), sizeof(V), true), &value, sizeof(V));
+}
+template <class T> DEVICE u32x4 load_words(Shared<T> from, int i, HERE) {
+  netc_emulation::Thread* thread = netc_emulation::this_thread();
+  u32x4 words;
+  std::memcpy(&words, thread->services->shared(thread, line, from.base + (u32)i * (u32)sizeof(T), 16, false), 16);
+  return words;
+}
+template <class T> DEVICE void store_words(Shared<T> to, int i, u32x4 words, HERE) { store_shared(to, i, words, line); }
+DEVICE void store_pair(Shared<f32> to, int i, f32 first, f32 second, HERE) { store_shared(to, i, f32x2{first, second}, line); }
 
 DEVICE void copy_async_bytes(int line, u32 to, const void* from, bool inside) {
   netc_emulation::Thread* thread = netc_emulation::this_thread();
@@ -190,6 +211,8 @@ DEVICE void load_matrices_transposed(u32 (&to)[4], u32 row, HERE) {
 template <class T> struct TensorOperation;
 template <> struct TensorOperation<f16> { static constexpr netc_emulation::Operation value = netc_emulation::Operation::multiply_f16; };
 template <> struct TensorOperation<bf16> { static constexpr netc_emulation::Operation value = netc_emulation::Operation::multiply_bf16; };
+template <> struct TensorOperation<tf32> { static constexpr netc_emulation::Operation value = netc_emulation::Operation::multiply_tf32; };
+DEVICE u32 to_tf32(u32 bits) { return (bits & 0x7f800000u) == 0x7f800000u ? bits : (bits + 0x1000u) & ~0x1fffu; }
 template <class T> DEVICE void multiply(f32 (&c)[4], const u32* a, const u32* b, HERE) {
   netc_emulation::LaneArguments x{};
   std::memcpy(x.a, a, sizeof x.a);
