@@ -73,7 +73,8 @@ void initialize(State& state, const StateSlot& slot, uint64_t seed, Executor& ex
 }
 
 void initialize(State& state, uint64_t seed, Executor& executor) {
-  for (const StateSlot& slot : state.slots()) initialize(state, slot, seed, executor);
+  for (const StateSlot& slot : state.slots())
+    if (slot.kind != StateKind::prepared) initialize(state, slot, seed, executor);
 }
 
 }  // namespace netc

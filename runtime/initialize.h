@@ -14,6 +14,7 @@
 
 namespace netc {
 
+// All but prepared weights, which the entry "prepare" computes from the others.
 void initialize(State& state, uint64_t seed, Executor& executor);
 
 // One slot only: fine-tuning starts a new classifier so.

@@ -84,5 +84,21 @@ TEST(Initialize, DependsOnSeedPathAndElementOnly) {
   EXPECT_NE(values(a, "fc.weight"), values(b, "fc.weight"));
 }
 
+// The entry "prepare" computes them, in whatever type the kernels read.
+TEST(Initialize, LeavesPreparedWeights) {
+  Program program = program_of({"fc.weight"});
+  StateSlot prepared = program.state[0];
+  prepared.path = "prepared/fc.weight";
+  prepared.type.dtype = DType::bf16;
+  prepared.kind = StateKind::prepared;
+  prepared.offset = program.state_bytes;
+  program.state_bytes += (prepared.bytes() + 63) / 64 * 64;
+  program.state.push_back(prepared);
+  State state(program);
+  SerialExecutor executor;
+  initialize(state, 7, executor);
+  for (const std::byte b : state.bytes(program.state.back())) EXPECT_EQ(b, std::byte{0});
+}
+
 }  // namespace
 }  // namespace netc
