@@ -45,11 +45,13 @@ bool terms_are_contiguous(const KernelBody& body, const NestAxes& axes) {
   return balance > 0;
 }
 
-int choose_lanes(const KernelBody& body, const NestAxes& axes) {
+// With partial sums, axes count as they are: placement asks for their rows before it adds them.
+int choose_lanes(const KernelBody& body, const NestAxes& axes, const std::vector<int>& kept) {
   const int axis = last_axis(axes.points, body.nest.extents);
   if (axis < 0) return 1;
   IndexAnalysis analysis(body);
-  const std::vector<int> merged = merge_axes(body, analysis, body.nest.parallel_extents());
+  const std::vector<int> merged = kept.empty() ? merge_axes(body, analysis, body.nest.parallel_extents())
+                                               : std::vector<int>(body.nest.extents.size(), -1);
   return stores_in_vectors(body, analysis, axis, merged) ? kLanes : 1;
 }
 
@@ -93,14 +95,15 @@ CudaPlan plan_cuda(const KernelBody& given, const Target& target, std::vector<in
   plan.points = product(axes.points);
   plan.terms = product(axes.terms);
 
-  if (body.nest.reductions.empty() && kept.empty()) plan.lanes = choose_lanes(body, axes);
+  plan.terms_inner = plan.terms > 1 && terms_are_contiguous(body, axes);
+  if (body.nest.reductions.empty() && !plan.terms_inner) plan.lanes = choose_lanes(body, axes, kept);
+  const int64_t groups = plan.points / plan.lanes;  // of points that threads take
   int term_threads = 1;
-  if (plan.terms > 1 && terms_are_contiguous(body, axes)) {
-    plan.terms_inner = true;
+  if (plan.terms_inner) {
     term_threads = plan.terms >= 4 * kThreads || plan.points < 64 ? power_of_two(plan.terms) : kWarp;
     term_threads = std::min(term_threads, power_of_two(plan.terms));
   } else if (plan.terms > 1 && (!kept.empty() || plan.points < kManyPoints)) {
-    term_threads = kThreads / std::max(power_of_two(plan.points), 1);
+    term_threads = kThreads / std::max(power_of_two(groups), 1);
     term_threads = std::min(std::max(term_threads, kThreads / kWarp), power_of_two(plan.terms));
   }
   plan.point_threads = kThreads / term_threads;

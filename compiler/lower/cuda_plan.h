@@ -25,7 +25,7 @@ struct CudaPlan {
   int threads = 256;  // of a block
   int point_threads =
       256;        // of them, side by side along points; threads / point_threads share a point's terms
-  int lanes = 1;  // without terms: neighbouring points of a thread, 1 or kLanes (cuda_lanes.h)
+  int lanes = 1;  // without reductions: neighbouring points of a thread, 1 or kLanes (cuda_lanes.h)
   bool terms_inner = false;  // neighbouring threads take neighbouring terms, not neighbouring points
   int64_t points = 1, terms = 1;
   int64_t rows = 1;       // pieces that the terms are cut into: rows of a PartialSum's output

@@ -112,16 +112,16 @@ Graph small_cnn(int64_t batch) {
   return n.b.finish();
 }
 
-Graph residual_network(int64_t batch) {
+Graph residual_network(int64_t batch, int64_t width) {
   NetBuilder n(batch);
   ValueId x = n.image({3, 8, 8});
-  x = n.relu(n.batch_norm(n.conv(x, 4, 3, 1, "stem"), "stem_bn"));
-  ValueId y = n.relu(n.batch_norm(n.conv(x, 4, 3, 1, "a0"), "a0_bn"));
-  y = n.batch_norm(n.conv(y, 4, 3, 1, "a1"), "a1_bn");
+  x = n.relu(n.batch_norm(n.conv(x, width, 3, 1, "stem"), "stem_bn"));
+  ValueId y = n.relu(n.batch_norm(n.conv(x, width, 3, 1, "a0"), "a0_bn"));
+  y = n.batch_norm(n.conv(y, width, 3, 1, "a1"), "a1_bn");
   x = n.relu(build::add(n.b, y, x));
-  y = n.relu(n.batch_norm(n.conv(x, 6, 3, 2, "b0"), "b0_bn"));
-  y = n.batch_norm(n.conv(y, 6, 3, 1, "b1"), "b1_bn");
-  ValueId shortcut = n.batch_norm(n.conv(x, 6, 1, 2, "bs"), "bs_bn");
+  y = n.relu(n.batch_norm(n.conv(x, width * 3 / 2, 3, 2, "b0"), "b0_bn"));
+  y = n.batch_norm(n.conv(y, width * 3 / 2, 3, 1, "b1"), "b1_bn");
+  ValueId shortcut = n.batch_norm(n.conv(x, width * 3 / 2, 1, 2, "bs"), "bs_bn");
   x = n.relu(build::add(n.b, y, shortcut));
   n.classify(n.linear(n.global_average(x), 5, "fc"));
   return n.b.finish();

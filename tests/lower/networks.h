@@ -37,7 +37,7 @@ class NetBuilder {
 
 Graph mlp(int64_t batch);
 Graph small_cnn(int64_t batch);       // conv + bias, pool, flatten, linear
-Graph residual_network(int64_t batch);  // batch norm, identity and projected shortcuts
+Graph residual_network(int64_t batch, int64_t width = 4);  // batch norm, identity and projected shortcuts
 Graph wide_network(int64_t batch);      // channels that fill blocks of 16, and a stride
 Graph inception_network(int64_t batch);  // concat of branches, nested
 Graph grouped_network(int64_t batch);    // depthwise, pointwise and grouped convolutions, batch norm

@@ -115,6 +115,13 @@ constexpr LayoutOptions kChannelsLast{.images = ImageLayout::channels_last};
 TEST(CudaStep, Mlp) { check(mlp(4), 1, {.layouts = kChannelsLast}, cuda_target("sm_80")); }
 TEST(CudaStep, SmallCnn) { check(small_cnn(3), 1, {.layouts = kChannelsLast}, cuda_target("sm_80")); }
 TEST(CudaStep, Inception) { check(inception_network(2), 1, {.layouts = kChannelsLast}, cuda_target("sm_80")); }
+// Channels that fill vectors and tensor products.
+TEST(CudaStep, WideResidualInBf16) {
+  const CompiledStep compiled(residual_network(2, 16), {.fuse = {.smallest_statistics = 0, .layouts = kChannelsLast},
+                                                        .target = cuda_target("sm_80"), .precision = DType::bf16});
+  check_step(compiled, 1);
+  EXPECT_GT(compiled.with_sums, 5);
+}
 TEST(CudaStep, ResidualWithStatisticsInEpilogues) {
   EXPECT_GT(check(residual_network(4), 1, {.smallest_statistics = 0, .layouts = kChannelsLast}, cuda_target("sm_80")), 5);
 }

@@ -22,10 +22,10 @@ std::string operand_text(const KernelOperand& o, int number) {
 std::string geometry(const CudaPlan& plan) {
   std::string text =
       fmt::format("{} blocks of {} threads: {} points", plan.blocks(), plan.threads, plan.points);
-  if (plan.lanes > 1) text += fmt::format(", {} a thread", plan.lanes);
   if (plan.terms > 1)
     text += fmt::format(" of {} terms, {} threads a point{}", plan.terms, plan.term_threads(),
                         plan.terms_inner ? ", neighbours in a term" : "");
+  if (plan.lanes > 1) text += fmt::format(", {} points a thread", plan.lanes);
   if (plan.rows > 1) text += fmt::format(", {} rows of partial sums", plan.rows);
   return text;
 }

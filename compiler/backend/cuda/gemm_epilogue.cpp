@@ -22,17 +22,16 @@ class GemmEpilogue {
   }
 
  private:
-  // --- one element a thread
-  // ------------------------------------------------------------------------------------
+  // --- one element a thread ---
 
   void by_elements() {
-    if (!plan_.m_inner) declare_sums("");
+    if (!plan_.m_inner) declare_sums();
     const int inner = plan_.m_inner ? plan_.block_m : plan_.block_n;
     out_.open(
         fmt::format("for (int item = 0; item < {}; ++item)", plan_.block_m * plan_.block_n / plan_.threads));
     f_.expressions.open_scope();
     place_item(inner, 1);
-    if (plan_.m_inner) declare_sums("");
+    if (plan_.m_inner) declare_sums();
     const int conditions = open_inside();
     if (!f_.phase().empty())
       out_.line(fmt::format("const f32 product = c_tile.load({});", f_.c_index("m_local", "n_local")));
@@ -63,12 +62,11 @@ class GemmEpilogue {
     out_.close();
   }
 
-  // --- eight neighbours a thread
-  // -------------------------------------------------------------------------------
+  // --- eight neighbours a thread ---
 
   int by_lanes() {
     const int inner = plan_.m_inner ? plan_.block_m : plan_.block_n, across = inner / kLanes;
-    declare_sums(fmt::format("[{}] = {{}}", kLanes));
+    declare_lane_sums(context());
     out_.line("#pragma unroll 2");
     out_.open(fmt::format("for (int item = 0; item < {}; ++item)",
                           plan_.block_m * plan_.block_n / plan_.threads / kLanes));
@@ -79,8 +77,7 @@ class GemmEpilogue {
       out_.line(fmt::format("f32 product[{}];", kLanes));
       out_.line(fmt::format("load_vector(product, c_tile, {});", f_.c_index("m_local", "n_local")));
     }
-    emit_lanes({out_, body_, f_.analysis, f_.expressions, f_.merged}, lane_axis(), lane_first_,
-               {f_.phase().empty() ? "0.0f" : "product[lane]"});
+    emit_lanes(context(), lane_axis(), lane_first_, {f_.phase().empty() ? "0.0f" : "product[lane]"});
     for (int i = 0; i < conditions; ++i) out_.close();
     f_.expressions.close_scope();
     out_.close();
@@ -89,32 +86,19 @@ class GemmEpilogue {
 
   int lane_axis() const { return plan_.variables[static_cast<size_t>(plan_.lane_variable)].dimension; }
 
-  // The threads' sums to one per n: each writes its eight to a row of shared memory, and one thread a column
-  // adds the rows in order.
   int finish_lane_sums(int across) {
     if (body_.partials.empty()) return 0;
-    const int rows = plan_.threads / across, columns = plan_.block_n;
-    const int bytes = 4 * rows * columns;
     out_.line("__syncthreads();  // C has been read; the sums go over it");
-    for (size_t i = 0; i < body_.partials.size(); ++i)
-      out_.line(fmt::format("store_vector(Shared<f32>{{{}}}, thread * {}, sum{});",
-                            static_cast<int>(i) * bytes, kLanes, i));
-    out_.line("__syncthreads();");
-    out_.open(fmt::format("if (thread < {} && n_first + thread < {})", columns, plan_.extent(GemmRole::n)));
-    for (size_t i = 0; i < body_.partials.size(); ++i) {
-      out_.line(fmt::format("f32 total{} = 0.0f;", i));
-      out_.line("#pragma unroll");
-      out_.line(fmt::format(
-          "for (int row = 0; row < {}; ++row) total{} += Shared<f32>{{{}}}.load(row * {} + thread);", rows, i,
-          static_cast<int>(i) * bytes, columns));
-      store_sum(i, "n_first + thread", fmt::format("total{}", i));
-    }
-    out_.close();
-    return bytes * static_cast<int>(body_.partials.size());
+    return emit_lane_sums(context(), {plan_.threads / across, plan_.block_n},
+                          fmt::format("n_first + column < {}", plan_.extent(GemmRole::n)),
+                          [&](size_t i, const std::string& column, const std::string& value) {
+                            store_sum(i, "n_first + " + column, value);
+                          });
   }
 
-  // --- both
-  // ----------------------------------------------------------------------------------------------------
+  LaneContext context() const { return {out_, body_, f_.analysis, f_.expressions, f_.merged}; }
+
+  // --- both ---
 
   int output(size_t store) const { return body_.nest.stores[store].output; }
 
@@ -181,9 +165,8 @@ class GemmEpilogue {
     for (const PartialSum& p : body_.partials) sums.push_back(f_.expressions.value(p.body));
   }
 
-  void declare_sums(const std::string& lanes) {
-    for (size_t i = 0; i < body_.partials.size(); ++i)
-      out_.line(fmt::format("f32 sum{}{};", i, lanes.empty() ? " = 0.0f" : lanes));
+  void declare_sums() {
+    for (size_t i = 0; i < body_.partials.size(); ++i) out_.line(fmt::format("f32 sum{} = 0.0f;", i));
   }
 
   void store_sum(size_t partial, const std::string& n, const std::string& value) {

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "compiler/lower/cuda_lanes.h"
-
 namespace netc {
 namespace {
 
@@ -84,6 +82,33 @@ class LaneSource {
 void emit_lanes(const LaneContext& context, int axis, const std::string& first,
                 const std::vector<std::string>& reduced) {
   LaneSource(context, axis).emit(first, reduced);
+}
+
+void declare_lane_sums(const LaneContext& c) {
+  for (size_t i = 0; i < c.body.partials.size(); ++i)
+    c.out.line(fmt::format("f32 sum{}[{}] = {{}};", i, kLanes));
+}
+
+int emit_lane_sums(
+    const LaneContext& c, const LaneBlock& block, const std::string& inside,
+    const std::function<void(size_t i, const std::string& column, const std::string& value)>& store) {
+  const int bytes = 4 * block.rows * block.columns, threads = block.rows * block.columns / kLanes;
+  const auto sums = [&](size_t i) { return fmt::format("Shared<f32>{{{}}}", static_cast<int>(i) * bytes); };
+  for (size_t i = 0; i < c.body.partials.size(); ++i)
+    c.out.line(fmt::format("store_vector({}, (int)threadIdx.x * {}, sum{});", sums(i), kLanes, i));
+  c.out.line("__syncthreads();  // every thread's sums are there");
+  c.out.open(
+      fmt::format("for (int column = (int)threadIdx.x; column < {}; column += {})", block.columns, threads));
+  c.out.open(fmt::format("if ({})", inside));
+  for (size_t i = 0; i < c.body.partials.size(); ++i) {
+    c.out.line(fmt::format("f32 total{} = 0.0f;", i));
+    c.out.line(fmt::format("for (int row = 0; row < {}; ++row) total{} += {}.load(row * {} + column);",
+                           block.rows, i, sums(i), block.columns));
+    store(i, "column", fmt::format("total{}", i));
+  }
+  c.out.close();
+  c.out.close();
+  return bytes * static_cast<int>(c.body.partials.size());
 }
 
 }  // namespace netc

@@ -6,10 +6,12 @@
 //   store_vector(in2 + (m * 64 + n), y0);
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "compiler/backend/cuda/expression_source.h"
+#include "compiler/lower/cuda_lanes.h"
 
 namespace netc {
 
@@ -25,5 +27,20 @@ struct LaneContext {
 // "product[lane]". Partial sums are added to sum0[lane], sum1[lane], …
 void emit_lanes(const LaneContext& context, int axis, const std::string& first,
                 const std::vector<std::string>& reduced);
+
+// How the threads of a block lie over its lanes: `rows` of them, each over all `columns`; thread t holds the
+// lanes from t * kLanes on.
+struct LaneBlock {
+  int rows = 1, columns = kLanes;
+};
+
+// Declares sum0, sum1, …: zeros.
+void declare_lane_sums(const LaneContext& context);
+// The sums of a block's threads to one a column, in the order of the rows: through shared memory from address
+// 0 on, which nobody uses any more. `store(i, column, value)` writes that of partial sum i; columns that
+// fulfil `inside` count. Returns the bytes of shared memory.
+int emit_lane_sums(
+    const LaneContext& context, const LaneBlock& block, const std::string& inside,
+    const std::function<void(size_t i, const std::string& column, const std::string& value)>& store);
 
 }  // namespace netc

@@ -90,7 +90,7 @@ class NestSource {
       out_.line(fmt::format("if (point >= {}) return;", plan_.points));
     const std::string last = decode(axes_.points, "point");
     if (plan_.lanes == 1) return stores();
-    emit_lanes({out_, body_, analysis_, expressions_, merged_}, last_loop(axes_.points), last, {});
+    emit_lanes(lane_context(), last_loop(axes_.points), last, {});
   }
 
   // All values before all stores: a store may go over an operand that another value loads (in place).
@@ -103,8 +103,8 @@ class NestSource {
     for (size_t i = 0; i < sums.size(); ++i) out_.line(fmt::format("sum{} += {};", i, sums[i]));
   }
 
-  // Which point and which of its terms a thread has.
-  void place_thread() {
+  // Which points and which of their terms a thread has. Returns the name of the points' last axis.
+  std::string place_thread() {
     const int threads = plan_.term_threads();
     const std::string blocks = plan_.rows > 1
                                    ? fmt::format("({})blockIdx.x % {}", index_, plan_.point_blocks())
@@ -120,9 +120,11 @@ class NestSource {
                          plan_.terms_inner ? threads : plan_.point_threads);
     }
     out_.line(fmt::format("const int first_term = {};", term));
-    out_.line(fmt::format("const {} point = {} * {} + {};", index_, blocks, plan_.point_threads, point));
+    if (plan_.lanes > 1) point = fmt::format("({}) * {}", point, plan_.lanes);
+    out_.line(fmt::format("const {} point = {} * {} + {};", index_, blocks, plan_.point_threads * plan_.lanes,
+                          point));
     out_.line(fmt::format("const bool active = point < {};", plan_.points));
-    decode(axes_.points, "point");
+    return decode(axes_.points, "point");
   }
 
   static std::string identity(ReduceKind kind) {
@@ -261,9 +263,13 @@ class NestSource {
     stores();
   }
 
+  LaneContext lane_context() { return {out_, body_, analysis_, expressions_, merged_}; }
+
   void partial_sums() {
-    place_thread();
-    for (size_t i = 0; i < body_.partials.size(); ++i) out_.line(fmt::format("f32 sum{} = 0.0f;", i));
+    const std::string last = place_thread();
+    if (plan_.lanes > 1) declare_lane_sums(lane_context());
+    for (size_t i = 0; plan_.lanes == 1 && i < body_.partials.size(); ++i)
+      out_.line(fmt::format("f32 sum{} = 0.0f;", i));
     const std::string begin =
         plan_.rows > 1 ? fmt::format("row * {} + first_term", plan_.row_terms) : "first_term";
     const std::string end =
@@ -278,19 +284,35 @@ class NestSource {
       fold("0", 1, nest_.reduction_count(), "");
       expressions_.set_reduced(results());
     }
-    stores();
+    if (plan_.lanes > 1)
+      emit_lanes(lane_context(), last_loop(axes_.points), last, {});
+    else
+      stores();
     expressions_.close_scope();
     out_.close();
     out_.close();
+    if (plan_.lanes > 1) {
+      out_.line(fmt::format("const {} first_point = point - (int)threadIdx.x % {} * {};", index_,
+                            plan_.point_threads, plan_.lanes));
+      shared_bytes_ =
+          emit_lane_sums(lane_context(), {plan_.term_threads(), plan_.point_threads * plan_.lanes},
+                         fmt::format("first_point + column < {}", plan_.points),
+                         [&](size_t i, const std::string& column, const std::string& value) {
+                           store_sum(i, "(first_point + " + column + ")", value);
+                         });
+      return;
+    }
     for (size_t i = 0; i < body_.partials.size(); ++i) combine(fmt::format("sum{}", i), "Sum", 4);
     out_.open(plan_.term_threads() == 1 ? "if (active)" : "if (active && first_term == 0)");
-    for (size_t i = 0; i < body_.partials.size(); ++i) {
-      const KernelOperand& o = body_.operands[static_cast<size_t>(body_.partials[i].output)];
-      std::string offset = fmt::format("point * {}", o.strides[1]);
-      if (plan_.rows > 1) offset = fmt::format("row * {} + {}", o.strides[0], offset);
-      expressions_.store_at(body_.partials[i].output, offset, fmt::format("sum{}", i));
-    }
+    for (size_t i = 0; i < body_.partials.size(); ++i) store_sum(i, "point", fmt::format("sum{}", i));
     out_.close();
+  }
+
+  void store_sum(size_t partial, const std::string& point, const std::string& value) {
+    const KernelOperand& o = body_.operands[static_cast<size_t>(body_.partials[partial].output)];
+    std::string offset = fmt::format("{} * {}", point, o.strides[1]);
+    if (plan_.rows > 1) offset = fmt::format("row * {} + {}", o.strides[0], offset);
+    expressions_.store_at(body_.partials[partial].output, offset, value);
   }
 
   SourceWriter& out_;
