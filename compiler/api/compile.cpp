@@ -60,6 +60,14 @@ LayoutOptions layouts_for(const Target& target, const CompileSettings& settings)
   return is_cuda(target) ? LayoutOptions{.images = ImageLayout::channels_last} : settings.layouts;
 }
 
+// The gradient's graph and what is said of it.
+void take(Compilation& c, Rematerialisation r) {
+  *c.lowered.front() = std::move(r.graph);
+  c.recomputation.restored = std::move(r.restored);
+  c.recomputation.free = std::move(r.free);
+  c.recomputation.budgeted = std::move(r.limited);
+}
+
 // `least`: the bytes of the smallest plan that there is.
 void check_budget(const Compilation& c, const CompileSettings& settings, int64_t least) {
   if (settings.budget == 0 || planned_bytes(c, settings.threads).total() <= settings.budget) return;
@@ -70,23 +78,21 @@ void check_budget(const Compilation& c, const CompileSettings& settings, int64_t
                      fmt::format("--budget {}MiB, or a smaller batch", mib));
 }
 
-// Recomputes values of the gradient's graph until the whole plan is within the budget. `build` makes c.plan from c.lowered.
-void fit_into_budget(Compilation& c, const CompileSettings& settings, const std::function<void()>& build) {
+// Recomputes values of the gradient's graph, `kept`, until the whole plan is within the budget. `build` makes c.plan from c.lowered.
+void fit_into_budget(Compilation& c, const Graph& kept, const CompileSettings& settings, const std::function<void()>& build) {
   const int64_t whole = planned_bytes(c, settings.threads).total();
   if (settings.budget == 0 || whole <= settings.budget) return;
-  Graph& gradient = *c.lowered.front();
-  const Graph unlimited = gradient;
   int64_t arena = 0;
   for (const LoweredGraph& lowered : c.plan.graphs)
-    if (lowered.graph == &gradient) arena = lowered.memory.arena_bytes;
+    if (lowered.graph == c.lowered.front().get()) arena = lowered.memory.arena_bytes;
   // Other kernels may need more workspace, which counts too; hence more than one attempt.
   constexpr int kAttempts = 3;
   int64_t limit = arena - (whole - settings.budget), total = whole;
   for (int i = 0; i < kAttempts && total > settings.budget; ++i) {
-    Rematerialisation r = rematerialise(unlimited, c.target, {.arena_limit = std::max<int64_t>(limit, 0), .fuse = {.layouts = layouts_for(c.target, settings)}});
+    Rematerialisation r = rematerialise(
+        kept, c.target, {.arena_limit = std::max<int64_t>(limit, 0), .fuse = {.layouts = layouts_for(c.target, settings)}});
     if (!r.within_limit) check_budget(c, settings, whole - (arena - r.least_bytes));
-    gradient = std::move(r.graph);
-    c.recomputation.budgeted = std::move(r.limited);
+    take(c, std::move(r));
     c.recomputation.kept_bytes = whole;
     build();
     total = planned_bytes(c, settings.threads).total();
@@ -248,15 +254,14 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   const std::vector<ParameterGroup> groups = recipe ? recipe->groups : std::vector<ParameterGroup>{};
   const StateLayout state = lay_out_state({&grad, &eval}, &optimizer, layouts, group_numbers(grad, groups));
   const Graph& apply = lower(c, make_update(optimizer, update_shape(state, groups)));
-  Rematerialisation free = rematerialise(grad, c.target, {.fuse = {.layouts = layouts}});
-  *c.lowered.front() = std::move(free.graph);
-  c.recomputation.free = std::move(free.free);
+  const Graph kept = grad;
+  take(c, rematerialise(kept, c.target, {.fuse = {.layouts = layouts}}));
   const auto build = [&] {
     c.plan = build_program({{"eval", {&eval}}, {"grad", {&grad}}, {"apply", {&apply}}, {"step", {&grad, &apply}}}, state,
                            c.target, &project.sources(), {.layouts = layouts});
   };
   build();
-  fit_into_budget(c, settings, build);
+  fit_into_budget(c, kept, settings, build);
   watch.lap(c.seconds.middle);
   return c;
 }

@@ -52,6 +52,7 @@ struct CodeOrigin {
 
 // Training: what the backward pass computes anew instead of reading it.
 struct Recomputation {
+  std::vector<RecomputedValue> restored;  // written again by kernels of the backward pass, for a store
   std::vector<RecomputedValue> free;      // kernels that read its operands anyway
   std::vector<RecomputedValue> budgeted;  // because of CompileSettings::budget
   int64_t kept_bytes = 0;                 // memory of all kinds that the plan without `budgeted` needs; 0: as it is

@@ -87,7 +87,7 @@ Json to_json(const NetworkReport& report) {
           {"flops", report.flops}, {"memory", memory_json(report.memory)},
           {"scaling", scaling_json(report)},
           {"recomputed",
-           {{"free", recomputed_json(report.recomputation.free)}, {"for_budget", recomputed_json(report.recomputation.budgeted)},
+           {{"restored", recomputed_json(report.recomputation.restored)}, {"free", recomputed_json(report.recomputation.free)}, {"for_budget", recomputed_json(report.recomputation.budgeted)},
             {"kept_bytes", report.recomputation.kept_bytes}, {"estimated_seconds", report.recomputation_seconds}}},
           {"kernels", report.kernels},
           {"launches", report.launches}, {"layout_conversions", conversions_json(report.conversions)}, {"inputs", inputs}, {"outputs", outputs}, {"layers", layers}};
@@ -123,6 +123,12 @@ std::string convolutions_text(const std::vector<WinogradChoice>& choices) {
 std::string recomputation_text(const NetworkReport& report) {
   std::string text;
   const Recomputation& r = report.recomputation;
+  if (!r.restored.empty()) {
+    int64_t bytes = 0;
+    for (const RecomputedValue& value : r.restored) bytes += value.bytes;
+    text += fmt::format("recomputed   {} values, {}, written again by kernels of the backward pass instead of kept\n", r.restored.size(),
+                        byte_text(bytes));
+  }
   if (!r.free.empty()) text += fmt::format("recomputed   {} values by kernels that read their operands anyway\n", r.free.size());
   if (r.budgeted.empty()) return text;
   int64_t flops = 0, moved = 0;

@@ -196,7 +196,8 @@ class Fuser {
       return;
     }
     if (refusal.empty()) return join(ready, id, flat, "joins its producer; its operand is in a register");
-    // Not with its producer; perhaps with a later kernel that reads the same.
+    // Not with its producer; perhaps with the kernel of a map that needs it, or with a later one that reads the same.
+    if (int32_t k = user_kernel(node, ready, flat); k >= 0) return join(k, id, flat, "joins the kernel that its user joins");
     for (int32_t k = last_kernel(); k > ready && k > last_kernel() - kSiblingWindow; --k)
       if (shares_large_operand(k, flat) && join_refusal(k, flat).empty())
         return join(k, id, flat, "joins a kernel that reads the same operand");
@@ -228,16 +229,17 @@ class Fuser {
     return "";
   }
 
-  // Whether what the map loads from kernel `index` need not be stored if the map joins it, as far as can
-  // be told now: all its uses are maps over the same index space.
+  // Whether something that the map loads from kernel `index` need not be stored if the map joins it, as far as can
+  // be told now: all its uses are maps over the same index space. What is stored for others does not matter.
   bool stays_in_register(int32_t index, const FlatNest& flat) {
     Shape space = flat.nest.parallel_extents();
+    bool saves_a_store = false;
     for (ValueId operand : flat.operands) {
-      if (ready_after(operand) != index) continue;
-      if (uses(operand).needs_memory) return false;
+      if (ready_after(operand) != index || uses(operand).needs_memory) continue;
       if (!all_users_are_maps_over(operand, space)) return false;
+      saves_a_store = true;
     }
-    return true;
+    return saves_a_store;
   }
 
   bool all_users_are_maps_over(ValueId value, const Shape& space) {
@@ -255,6 +257,44 @@ class Fuser {
   bool is_widening(const Node& node) {
     return node.inputs.size() == 1 && is_narrow(graph_.type(node.inputs[0]).dtype) &&
            graph_.type(node.outputs[0]).dtype == DType::f32 && node.op->scalar && is_movement(expansion_.nest_of(node));
+  }
+
+  // The kernel that a map which reads this one's result would join, if that result were there; -1: none. (Were it computed by
+  // a later kernel, the user could not join.) Values that the backward pass computes again, beside the gradient that they mask.
+  int32_t user_kernel(const Node& node, int32_t ready, const FlatNest& flat) {
+    const ValueId output = node.outputs[0];
+    const Shape space = flat.nest.parallel_extents();
+    if (node.outputs.size() != 1 || !uses(output).needs_memory) return -1;
+    for (NodeId user : map_users(output, space)) {
+      int32_t last = ready;
+      for (ValueId input : graph_.node(user).inputs)
+        if (input.valid() && graph_.value(input).producer < graph_.value(output).producer) last = std::max(last, ready_behind(input));
+      if (last > ready && join_refusal(last, flat).empty()) return last;
+    }
+    return -1;
+  }
+
+  // Maps over an index space that read a value, directly or widened.
+  std::vector<NodeId> map_users(ValueId value, const Shape& space) {
+    std::vector<NodeId> maps;
+    for (NodeId user : uses(value).nodes) {
+      const Node& node = graph_.node(user);
+      if (!node.op->scalar || is_concat(node) || !expansion_.nest_of(node).reductions.empty() ||
+          !same_squeezed(expansion_.nest_of(node).extents, space))
+        continue;
+      if (!is_widening(node)) maps.push_back(user);
+      else for (NodeId other : map_users(node.outputs[0], space)) maps.push_back(other);
+    }
+    return maps;
+  }
+
+  // The last kernel behind which a value can be loaded or computed by its reader; the value was visited.
+  int32_t ready_behind(ValueId value) {
+    if (role(value) != ValueRole::inlined) return ready_after(value);
+    int32_t last = -1;
+    for (ValueId input : graph_.producer(value).inputs)
+      if (input.valid()) last = std::max(last, ready_behind(input));
+    return last;
   }
 
   bool shares_large_operand(int32_t index, const FlatNest& flat) {

@@ -3,9 +3,13 @@
 // Candidates are element-wise: batch norm's apply with its activation, residual sums, casts, dropout, and a concat of such. What they
 // are computed from (the convolution's output, which batch norm's gradient needs anyway) stays in memory.
 //
-// 1. Free of cost, always: where a kernel reads a value v and also whatever large v is computed from, it computes v's elements
+// 1. For a store, where that makes the plan smaller: a kernel of the backward pass that reads a large value, or what it is
+//    computed from, writes it again for the kernels after it. The data gradient of a convolution masks its result by the
+//    sign of the convolution's input r = relu(a * c + b), and reads c for batch norm's sums; it computes r, stores it, and the weight
+//    gradient, which comes later, reads that. Of residual blocks x2 = relu(x1 + c2), every second one: x1 takes the place of x2.
+// 2. Free of cost, always: where a kernel reads a value v and also whatever large v is computed from, it computes v's elements
 //    itself. A ReLU's mask in the epilogue of a data gradient comes from the batch norm's input, which the sums read there.
-// 2. Under a limit: the cheapest values per byte are recomputed right before their first use in the backward pass, as few as the memory
+// 3. Under a limit: the cheapest values per byte are recomputed right before their first use in the backward pass, as few as the memory
 //    plan needs to stay below the limit. Each is computed by one kernel from values that are in memory, however long the chain:
 //    of residual blocks x2 = relu(x1 + c2), x1 = relu(x0 + c1), x2 may be recomputed from x0, c1 and c2.
 //
@@ -33,6 +37,8 @@ constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
 struct RematerialiseOptions {
   int64_t arena_limit = kNoLimit;   // bytes
   int64_t smallest_value = 65536;   // bytes of a value that is worth the trouble
+  int64_t smallest_restored = int64_t{8} << 20;  // bytes of a value that is worth a store
+  double largest_share = 0.01;      // of a step's estimated time that such stores may take
   FuseOptions fuse = {};
 };
 
@@ -45,6 +51,7 @@ struct RecomputedValue {
 
 struct Rematerialisation {
   Graph graph;
+  std::vector<RecomputedValue> restored; // stored again by kernels of the backward pass
   std::vector<RecomputedValue> free;     // by kernels that read what they need anyway
   std::vector<RecomputedValue> limited;  // because of the limit
   int64_t arena_bytes = 0;               // planned, of the result

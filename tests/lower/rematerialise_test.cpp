@@ -82,6 +82,67 @@ TEST(Rematerialise, SaysWhatIsLeastWhereTheLimitIsTooSmall) {
   EXPECT_GT(r.least_bytes, 1000);
 }
 
+// Step 1 alone: no limit, and every value is worth a store.
+Rematerialisation restore_all(const Graph& gradient, const FuseOptions& fuse = {}) {
+  return rematerialise(gradient, Target{}, {.smallest_value = 1, .smallest_restored = 1, .largest_share = 1, .fuse = fuse});
+}
+
+TEST(Rematerialise, RestoresWhatTheBackwardPassCanWrite) {
+  const Graph gradient = gradient_of(residual_network(64));
+  const Rematerialisation r = restore_all(gradient);
+  EXPECT_GE(r.restored.size(), 3U);
+  for (const RecomputedValue& value : r.restored) EXPECT_EQ(value.moved_bytes, value.bytes) << value.path;
+  const Schedule before = make_schedule(gradient, Target{}), after = make_schedule(r.graph, Target{});
+  EXPECT_LT(plan_memory(after).arena_bytes, plan_memory(before).arena_bytes);
+  EXPECT_EQ(after.kernels.size(), before.kernels.size()) << "a value is written by a kernel that there is anyway";
+  expect_same_results(gradient, r, 4);
+}
+
+TEST(Rematerialise, RestoresNothingThatTheBackwardPassNeedsToRestoreAnother) {
+  // x2 = relu(x1 + c2) is computed from x1, so only one of them can be given up for a store.
+  NetBuilder n(16);
+  ValueId x = n.image({8, 8, 8});
+  std::vector<std::string> paths{"a", "b", "c", "d"};
+  for (const std::string& path : paths) x = n.relu(build::add(n.b, x, n.batch_norm(n.conv(x, 8, 3, 1, path), path + "_bn")));
+  n.classify(n.linear(n.global_average(x), 5, "fc"));
+  const Graph gradient = gradient_of(n.b.finish());
+  const Rematerialisation r = restore_all(gradient, {.smallest_statistics = 0});
+  EXPECT_GE(r.restored.size(), 1U);
+  EXPECT_LE(r.restored.size(), 2U);
+  expect_same_results(gradient, r, 5);
+}
+
+TEST(Rematerialise, RestoresNothingSmallOrBeyondItsShareOfTime) {
+  const Graph gradient = gradient_of(residual_network(64));
+  EXPECT_TRUE(rematerialise(gradient, Target{}, {.smallest_restored = int64_t{1} << 40}).restored.empty());
+  EXPECT_TRUE(rematerialise(gradient, Target{}, {.smallest_restored = 1, .largest_share = 0}).restored.empty());
+}
+
+TEST(Rematerialise, ABudgetRecomputesFromWhatIsRestored) {
+  const Graph gradient = gradient_of(residual_network(64));
+  const auto limited = [&](int64_t limit) {
+    return rematerialise(gradient, Target{},
+                         {.arena_limit = limit, .smallest_value = 1, .smallest_restored = 1, .largest_share = 1});
+  };
+  const int64_t least = limited(0).least_bytes;
+  EXPECT_LE(least, within(gradient, 0).least_bytes);
+  const Rematerialisation r = limited(least);
+  EXPECT_TRUE(r.within_limit);
+  expect_same_results(gradient, r, 6);
+}
+
+TEST(Rematerialise, RestoringKeepsTheMeaningOfRandomNetworks) {
+  int restored = 0;
+  for (uint64_t seed = 1; seed <= 24; ++seed) {
+    SCOPED_TRACE(seed);
+    const Graph gradient = gradient_of(random_network(seed));
+    const Rematerialisation r = restore_all(gradient, {.smallest_statistics = seed % 2 == 0 ? INT64_MAX : 0});
+    restored += !r.restored.empty();
+    expect_same_results(gradient, r, seed);
+  }
+  EXPECT_GT(restored, 4);
+}
+
 TEST(Rematerialise, MasksComeFromWhatTheKernelReadsAnyway) {
   const Graph gradient = gradient_of(residual_network(64));
   const Rematerialisation r = rematerialise(gradient, Target{});

@@ -110,6 +110,34 @@ TEST(StepInParts, OtherProcessors) {
     if (missing_features(target_named(cpu)).empty()) check_step(CompiledStep(wide_network(6), {.target = target_named(cpu), .parts = 6}), 1);
 }
 
+// What the backward pass writes again has the bits that it had: training does not see it.
+size_t check_restoring(const Graph& network, uint64_t seed, StepOptions options) {
+  const CompiledStep kept(network, options);
+  options.restores = true;
+  const CompiledStep restores(network, options);
+  const InterpretInputs inputs = random_inputs(kept.grad(), seed);
+  float kept_loss = 0, loss = 0;
+  EXPECT_EQ(restores.run(inputs, 2, loss), kept.run(inputs, 1, kept_loss));
+  EXPECT_EQ(loss, kept_loss);
+  return restores.restored;
+}
+TEST(StepThatRestores, HasTheSameBits) {
+  for (DType precision : {DType::f32, DType::bf16}) {
+    const StepOptions options{.fuse = {.smallest_statistics = 0, .layouts = kAllBlocked}, .precision = precision};
+    EXPECT_GE(check_restoring(residual_network(4), 1, options), 3U);
+    StepOptions in_parts = options;
+    in_parts.parts = 2;
+    EXPECT_GE(check_restoring(residual_network(4), 1, in_parts), 3U);
+  }
+}
+TEST(StepThatRestores, Inception) { check_restoring(inception_network(4), 2, {.fuse = {.smallest_statistics = 0}}); }
+TEST(StepThatRestores, RandomNetworks) {
+  for (uint64_t seed = 0; seed < 4 && !HasFailure(); ++seed) {
+    SCOPED_TRACE(seed);
+    check_restoring(random_network(seed), seed, {.fuse = {.smallest_statistics = seed % 2 == 0 ? INT64_MAX : 0, .layouts = kAllBlocked}});
+  }
+}
+
 // The same on the CUDA backend, emulated.
 constexpr LayoutOptions kChannelsLast{.images = ImageLayout::channels_last};
 TEST(CudaStep, Mlp) { check(mlp(4), 1, {.layouts = kChannelsLast}, cuda_target("sm_80")); }

@@ -84,6 +84,12 @@ CompiledStep::CompiledStep(const Graph& network, const StepOptions& options)
     recomputed = r.limited.size();
     lowered = std::move(r.graph);
   }
+  if (options.restores) {
+    Rematerialisation r = rematerialise(
+        lowered, options.target, {.smallest_value = 1, .smallest_restored = 1, .largest_share = 1, .fuse = options.fuse});
+    restored = r.restored.size();
+    lowered = std::move(r.graph);
+  }
   Graph apply = optimize(make_update(kSgd, layout_.slab_elements));
   ProgramPlan plan = build_program({{"step", {&lowered, &apply}}}, layout_, options.target, nullptr, options.fuse);
   for (const KernelBody& body : plan.kernels.bodies) with_sums += !body.partials.empty();

@@ -19,6 +19,7 @@ struct StepOptions {
   Target target = host_target();
   DType precision = DType::f32;
   bool least_memory = false;  // as many values recomputed as the smallest plan needs
+  bool restores = false;      // whatever the backward pass can write again is not kept
   int64_t parts = 1;          // of weight gradients, at most
 };
 
@@ -35,6 +36,7 @@ class CompiledStep {
   const StateLayout& layout() const { return layout_; }
   int with_sums = 0;      // kernels that take sums in an epilogue
   size_t recomputed = 0;  // values, for least_memory
+  size_t restored = 0;    // values, for restores
   int64_t arena_bytes = 0;
 
  private:
