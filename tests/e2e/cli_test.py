@@ -264,7 +264,7 @@ class CommandLine(Case):
 
     def test_bench(self):
         self.tiny()
-        for extra in ([], ["--train"]):
+        for extra in ([], ["--precision", "bf16"], ["--precision", "f16"], ["--train"], ["--train", "--precision", "bf16"]):
             report = self.json("bench", "tiny.net", "--batch", 8, "--threads", 2, "--seconds", 0.1, *extra)
             for key in ("ms_min", "ms_median", "images_per_second", "gflops_per_second", "compile_seconds"):
                 self.assertGreater(report[key], 0, key)
