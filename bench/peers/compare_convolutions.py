@@ -72,8 +72,9 @@ class Netc:
 
     def __init__(self, environment, shape, batch, dtype, threads, folder):
         self.path = Path(folder) / "convolution.net"
-        # The gradient by the stem's input is never needed; the others' inputs come from a batch norm, which needs it.
-        before = "" if shape.c == 3 else "before: batch_norm"
+        # The gradient by the stem's input is never needed; the others' inputs come from another layer, as in the network, so that they
+        # lie in blocks of channels, and so does what the epilogue of the gradient reads.
+        before = "" if shape.c == 3 else f"before: conv_bn_relu({shape.c}, 1x1)"
         self.path.write_text(NETWORK.format(before=before, c=shape.c, h=shape.h, k=shape.k, r=shape.r, stride=shape.stride, pad=shape.pad))
         self.command = [environment.netc, "bench", self.path, "--batch", batch, "--threads", threads, "--precision", dtype,
                         "--profile", "--on-demand"]
