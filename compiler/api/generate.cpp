@@ -65,7 +65,10 @@ void generate_for_cpu(Compilation& c, int compilers) {
   });
 }
 
-// A cubin a kernel. What decides it is its text.
+// What decides a kernel's cubin: its text from its name on. The comment before it names lines of the network.
+std::string code_of(const CudaSource& source) { return source.text.substr(source.text.find("extern \"C\"")); }
+
+// A cubin a kernel.
 void generate_for_cuda(Compilation& c, int compilers) {
   std::string reason;
   const Nvrtc* nvrtc = Nvrtc::find(reason);
@@ -81,7 +84,7 @@ void generate_for_cuda(Compilation& c, int compilers) {
     KernelInfo& info = c.plan.program.kernels[i];
     info.threads = sources[i].threads;
     info.shared_bytes = sources[i].shared_bytes;
-    keys.push_back({digest(prelude + sources[i].text), info.symbol, c.plan.program.target, nvrtc->id()});
+    keys.push_back({digest(prelude + code_of(sources[i])), info.symbol, c.plan.program.target, nvrtc->id()});
   }
   fetch_or_compile(c, keys, [&](const std::vector<size_t>& missing, const Done& done) {
     in_parallel(missing.size(), compilers, [&](size_t position) {

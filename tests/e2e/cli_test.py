@@ -136,8 +136,9 @@ class CommandLine(Case):
             self.assertFalse(devices["cuda"]["available"])
             self.assertIn("E0935", self.bench_on_gpu(code=4, device="cuda").stderr)
 
-    def bench_on_gpu(self, code=0, device="cuda", env=None):
+    def bench_on_gpu(self, code=0, device="cuda", env=None, before=""):
         self.tiny()
+        self.write("tiny.net", before + (self.folder / "tiny.net").read_text())
         return self.netc("bench", "tiny.net", "--batch", 2, "--seconds", "0.01", "--device", device, code=code, env=env)
 
     def test_a_gpu_whose_driver_only_notes_its_calls(self):
@@ -159,6 +160,8 @@ class CommandLine(Case):
         for call in ("cuModuleLoadData", "cuLaunchKernel", "cuStreamBeginCapture_v2", "cuGraphLaunch"):
             self.assertIn(call, calls)
         self.assertRegex(self.bench_on_gpu(env=env).stdout, r"kernels: \d+ from the cache\n")
+        moved = self.bench_on_gpu(env=env, before="// other lines, the same kernels\n")
+        self.assertRegex(moved.stdout, r"kernels: \d+ from the cache\n")
 
     def test_cuda_kernels_are_written_and_run_under_emulation(self):
         self.tiny()
