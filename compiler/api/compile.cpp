@@ -254,11 +254,13 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   const std::vector<ParameterGroup> groups = recipe ? recipe->groups : std::vector<ParameterGroup>{};
   const StateLayout state = lay_out_state({&grad, &eval}, &optimizer, layouts, group_numbers(grad, groups));
   const Graph& apply = lower(c, make_update(optimizer, update_shape(state, groups)));
+  const Graph* accumulation = optimizer.accumulate > 1 ? &lower(c, make_accumulation(state.slab_elements)) : nullptr;
   const Graph kept = grad;
   take(c, rematerialise(kept, c.target, {.fuse = {.layouts = layouts}}));
   const auto build = [&] {
-    c.plan = build_program({{"eval", {&eval}}, {"grad", {&grad}}, {"apply", {&apply}}, {"step", {&grad, &apply}}}, state,
-                           c.target, &project.sources(), {.layouts = layouts});
+    std::vector<EntrySpec> entries{{"eval", {&eval}}, {"grad", {&grad}}, {"apply", {&apply}}, {"step", {&grad, &apply}}};
+    if (accumulation) entries.push_back({"accumulate", {&grad, accumulation}});
+    c.plan = build_program(entries, state, c.target, &project.sources(), {.layouts = layouts});
   };
   build();
   fit_into_budget(c, kept, settings, build);

@@ -24,6 +24,7 @@ struct OptimizerSpec {
   double clip_norm = 0;    // of all gradients together; 0: not clipped
   double clip_value = 0;   // of each element; 0: not clipped
   double ema = 0;          // the weights' moving average: the share of the old one; 0: none
+  int64_t accumulate = 1;  // batches whose mean gradient makes one update
 };
 
 // Parameters that learn at another rate. Of several that match a parameter, the first one counts.

@@ -26,6 +26,7 @@ class StateArranger {
     add_slab(kParameterSlab, "", StateKind::parameter);
     find_groups(groups);
     if (!gradients_.empty()) add_slab(kGradientSlab, "gradient/", StateKind::gradient);
+    if (optimizer && optimizer->accumulate > 1) add_slab(kAccumulatedSlab, "accumulated/", StateKind::gradient);
     if (optimizer)
       for (const std::string& name : moment_names(*optimizer)) add_slab("slab/" + name, name + "/", StateKind::moment);
     const int64_t buffers = layout_.bytes;

@@ -18,7 +18,8 @@ class Update {
     b_.set_origin({"optimizer", {}, {}});
     parameter_state_ = b_.declare_state({kParameterSlab, type_, StateKind::parameter, {}});
     parameter_ = b_.read_state(parameter_state_);
-    gradient_ = b_.add_state({kGradientSlab, type_, StateKind::gradient, {}});
+    gradient_state_ = b_.declare_state({kGradientSlab, type_, StateKind::gradient, {}});
+    gradient_ = b_.read_state(gradient_state_);
     step_ = scalar("step");
     rate_ = by_range(scalar("learning_rate"), &UpdateRange::rate);
     for (const std::string& name : moment_names(optimizer))
@@ -26,6 +27,7 @@ class Update {
   }
 
   Graph run() {
+    if (spec_.accumulate > 1) gradient_ = mean_of_batches();
     gradient_ = clipped(gradient_);
     ValueId next{};
     switch (spec_.kind) {
@@ -68,6 +70,16 @@ class Update {
   ValueId decayed_gradient() {
     if (spec_.weight_decay == 0) return gradient_;
     return add(b_, gradient_, mul(b_, parameter_, decay()));
+  }
+
+  // Of the batches before this one and this one. The mean also replaces the last batch's gradient, for who looks at it.
+  ValueId mean_of_batches() {
+    const int32_t accumulated = b_.declare_state({kAccumulatedSlab, type_, StateKind::gradient, {}});
+    const ValueId sum = add(b_, b_.read_state(accumulated), gradient_);
+    const ValueId mean = mul(b_, sum, 1 / static_cast<double>(spec_.accumulate));
+    b_.add_update(accumulated, b_.constant(0, type_));
+    b_.add_update(gradient_state_, mean);
+    return mean;
   }
 
   ValueId clipped(ValueId gradient) {
@@ -150,7 +162,7 @@ class Update {
   const UpdateShape& shape_;
   TensorType type_;
   Builder b_;
-  int32_t parameter_state_ = 0;
+  int32_t parameter_state_ = 0, gradient_state_ = 0;
   ValueId parameter_, gradient_, rate_, step_;
   std::vector<int32_t> moments_;
 };
@@ -176,5 +188,15 @@ std::vector<std::string> moment_names(const OptimizerSpec& optimizer) {
 }
 
 Graph make_update(const OptimizerSpec& optimizer, const UpdateShape& shape) { return Update(optimizer, shape).run(); }
+
+Graph make_accumulation(int64_t elements) {
+  Builder b;
+  b.set_origin({"optimizer", {}, {}});
+  const TensorType type{DType::f32, {elements}};
+  const int32_t accumulated = b.declare_state({kAccumulatedSlab, type, StateKind::gradient, {}});
+  const ValueId gradient = b.add_state({kGradientSlab, type, StateKind::gradient, {}});
+  b.add_update(accumulated, add(b, b.read_state(accumulated), gradient));
+  return b.finish();
+}
 
 }  // namespace netc

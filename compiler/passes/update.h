@@ -9,7 +9,9 @@
 //   adamw  the same with g' = g and p * (1 - lr * weight_decay) in place of p (Loshchilov and Hutter 2019)
 //   rmsprop  g' = g + weight_decay * p;  v = alpha * v + (1 - alpha) * g'^2;  with `centered` also
 //          a = alpha * a + (1 - alpha) * g' and v - a^2 for v;  b = momentum * b + g' / (sqrt(v) + epsilon);  p = p - lr * b
-// These are PyTorch's definitions of torch.optim.SGD, Adam, AdamW and RMSprop. Before them gradients are clipped:
+// These are PyTorch's definitions of torch.optim.SGD, Adam, AdamW and RMSprop. Where a step takes the gradients of several
+// batches (`accumulate`), g is their mean: the slab "slab/accumulated" has the sum of all but the last, and the update
+// leaves it zero and the mean in g. Then gradients are clipped:
 //   clip_norm   g * min(1, clip_norm / (|g| + 1e-6)), |g| over all parameters      torch.nn.utils.clip_grad_norm_
 //   clip_value  g within -clip_value..clip_value                                   clip_grad_value_
 // after them the weights' moving average follows: e = d * e + (1 - d) * p, d = min(ema, t / (9 + t)), t = step, so that
@@ -33,6 +35,8 @@ inline const std::string kBufferSlab = "slab/buffers";
 inline const std::string kBufferEmaSlab = "slab/ema_buffers";
 inline const std::string kEmaPrefix = "ema/";  // "ema/<path>": the average of a parameter or a buffer
 
+inline const std::string kAccumulatedSlab = "slab/accumulated";  // of "accumulated/<path>"
+
 // Names of the optimizer's moments: {"momentum"}, {"exp_avg", "exp_avg_sq"} or none, and "ema". A moment's slab is
 // "slab/<name>", the moment of one parameter "<name>/<path>".
 std::vector<std::string> moment_names(const OptimizerSpec& optimizer);
@@ -54,5 +58,8 @@ Graph make_update(const OptimizerSpec& optimizer, const UpdateShape& shape);
 inline Graph make_update(const OptimizerSpec& optimizer, int64_t elements) {
   return make_update(optimizer, UpdateShape{elements, 0, {}});
 }
+
+// What follows the gradients of all batches of a step but the last one: the accumulated slab += the gradients'.
+Graph make_accumulation(int64_t elements);
 
 }  // namespace netc

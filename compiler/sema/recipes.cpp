@@ -19,8 +19,9 @@ namespace netc {
 namespace {
 
 const std::vector<std::string> kKeys = {"loss", "optimizer", "schedule", "augment", "copies", "batch", "epochs", "seed",
-                                        "precision", "weights", "freeze", "groups", "clip", "ema", "early_stop"};
-const std::vector<std::string> kLaterKeys = {"accumulate", "devices"};
+                                        "precision", "weights", "freeze", "groups", "clip", "ema", "early_stop",
+                                        "accumulate"};
+const std::vector<std::string> kLaterKeys = {"devices"};
 
 struct Setting {
   const Module* module;  // where it is written
@@ -154,6 +155,7 @@ void RecipeBuilder::apply_key(const std::string& key, const Setting& setting, Re
       reader.fail(reader.error("E0507", value.span, "`early_stop` is a whole number of epochs"));
     recipe.early_stop = static_cast<int64_t>(patience.count);
   }
+  else if (key == "accumulate") recipe.optimizer.accumulate = reader.integer(value, "`accumulate`", 1, 1 << 20);
   else if (key == "batch") recipe.batch = reader.integer(value, "`batch`", 1, 1 << 20);
   else if (key == "epochs") recipe.epochs = reader.integer(value, "`epochs`", 1, kMax);
   else if (key == "seed") recipe.seed = static_cast<uint64_t>(reader.integer(value, "`seed`", 0, INT64_MAX));

@@ -251,6 +251,7 @@ RecipeText recipe_text(const Recipe& recipe) {
   if (o.clip_norm > 0) text["clip"] = CallText("norm").place(exact(o.clip_norm)).text();
   if (o.clip_value > 0) text["clip"] = CallText("value").place(exact(o.clip_value)).text();
   if (o.ema > 0) text["ema"] = exact(o.ema);
+  if (o.accumulate != 1) text["accumulate"] = std::to_string(o.accumulate);
   if (recipe.copies != 1) text["copies"] = std::to_string(recipe.copies);
   if (depends_on_the_end(recipe.schedule)) text["epochs"] = std::to_string(recipe.epochs);
   return text;

@@ -44,6 +44,10 @@ int64_t to_steps(const Duration& duration, const TrainingLength& length) {
   return static_cast<int64_t>(std::llround(std::clamp(steps, 0.0, 1e15)));
 }
 
+int64_t steps_per_epoch(const Recipe& recipe, int64_t samples) {
+  return samples * recipe.copies / (recipe.batch * recipe.optimizer.accumulate);
+}
+
 void observe_epoch(const ScheduleSpec& s, double loss, PlateauState& plateau) {
   if (s.kind != ScheduleSpec::Kind::plateau) return;
   constexpr double kThreshold = 1e-4;  // relative: less progress is none

@@ -33,6 +33,9 @@ struct TrainingLength {
   int64_t steps() const { return steps_per_epoch * epochs; }
 };
 
+// Steps of an epoch over so many samples, by the recipe's batch, accumulation and copies.
+int64_t steps_per_epoch(const Recipe& recipe, int64_t samples);
+
 // How a plateau has gone so far; the same for every other schedule.
 struct PlateauState {
   std::optional<double> best;  // the least loss

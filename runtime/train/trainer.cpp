@@ -30,14 +30,12 @@ class Training {
         executor_(executor),
         step_(context.program(), "step"),
         batch_(step_.require_images(job.train)),
-        length_{job.train.count() * job.recipe.copies / batch_, job.recipe.epochs},
+        batches_(job.recipe.optimizer.accumulate),
+        length_{steps_per_epoch(job.recipe, job.train.count()), job.recipe.epochs},
         id_(training_id(context, job)),
         source_([this](int64_t number, Batch& batch) { fill(number, batch); }) {
-    if (length_.steps_per_epoch == 0)
-      throw RuntimeError("E0706",
-                         "the training data are " + std::to_string(job.train.count()) +
-                             " samples, less than one batch of " + std::to_string(batch_),
-                         "batch = " + std::to_string(job.train.count()));
+    if (batches_ > 1) accumulate_.emplace(context.program(), "accumulate");
+    if (length_.steps_per_epoch == 0) refuse_few_samples();
     const TensorType& image = step_.input("image").type;
     augmented_size(job.recipe.augment, {image.shape[2], image.shape[3]});  // refuses crops that do not fit
     const AugmentParts parts = parts_of(job.recipe.augment);
@@ -65,6 +63,14 @@ class Training {
   }
 
  private:
+  [[noreturn]] void refuse_few_samples() const {
+    const int64_t samples = job_.train.count();
+    const std::string step = batches_ == 1 ? "one batch of " + std::to_string(batch_)
+                                           : "the " + std::to_string(batches_) + " batches of " + std::to_string(batch_) + " of a step";
+    throw RuntimeError("E0706", "the training data are " + std::to_string(samples) + " samples, less than " + step,
+                       "batch = " + std::to_string(std::max<int64_t>(samples / batches_, 1)));
+  }
+
   // Early stopping: too many epochs have brought nothing better.
   bool gives_up() const {
     return job_.recipe.early_stop > 0 && progress_.epoch_closed && progress_.since_best >= job_.recipe.early_stop;
@@ -108,7 +114,8 @@ class Training {
 
   // Batch `number` of the whole training. Runs on the source's thread.
   void fill(int64_t number, Batch& batch) {
-    const int64_t epoch = number / length_.steps_per_epoch, first = number % length_.steps_per_epoch * batch_;
+    const int64_t in_epoch = length_.steps_per_epoch * batches_;
+    const int64_t epoch = number / in_epoch, first = number % in_epoch * batch_;
     const int64_t samples = job_.train.count(), copies = job_.recipe.copies;
     if (epoch != order_epoch_) {
       order_ = epoch_order(samples * copies, job_.recipe.seed, epoch);
@@ -138,9 +145,9 @@ class Training {
     }
     epoch_start_ = rate_start_ = Clock::now();
     rate_steps_ = 0;
-    source_.start(progress_.step, (epoch + 1) * length_.steps_per_epoch - progress_.step);
+    source_.start(progress_.step * batches_, ((epoch + 1) * length_.steps_per_epoch - progress_.step) * batches_);
     while (const Batch* batch = source_.next()) {
-      run_step(epoch, *batch);
+      run_step(epoch, batch);
       if (should_stop()) return;
       bool due = options_.checkpoint_every > 0 && progress_.step % options_.checkpoint_every == 0;
       if (due && !at_epoch_end()) save_last();
@@ -154,31 +161,43 @@ class Training {
     return stopped_ = asked || enough;
   }
 
-  void run_step(int64_t epoch, const Batch& batch) {
+  // A step's batches, from `batch` on.
+  void run_step(int64_t epoch, const Batch* batch) {
     const int64_t in_epoch = progress_.step % length_.steps_per_epoch;
-    RuntimeScalars scalars;
-    scalars.seed = static_cast<int64_t>(job_.recipe.seed);
-    scalars.step = progress_.step;
-    scalars.valid_count = batch_;
-    scalars.first_sample = in_epoch * batch_;
-    scalars.learning_rate = static_cast<float>(rate_at(progress_.step));
-    step_.set_input("image", batch.images.data());
-    step_.set_input("label", batch.labels.data());
-    batch.augment.bind(step_);
-    step_.run(context_, scalars, executor_);
-
-    const double loss = step_.scalar("loss");
+    const double rate = rate_at(progress_.step);
+    double loss = 0;
+    for (int64_t i = 0; i < batches_; ++i) {
+      if (i > 0) batch = source_.next();
+      loss += run_batch(i + 1 < batches_ ? *accumulate_ : step_, *batch, in_epoch * batches_ + i, rate);
+    }
+    loss /= static_cast<double>(batches_);
     ++progress_.step;
     if (!std::isfinite(loss))
       throw RuntimeError("E0914",
                          std::string("the loss is ") + (std::isnan(loss) ? "nan" : "infinite") + " at step " +
                              std::to_string(progress_.step) + " (epoch " + std::to_string(epoch + 1) +
-                             ", learning rate " + std::to_string(scalars.learning_rate) + ")",
+                             ", learning rate " + std::to_string(static_cast<float>(rate)) + ")",
                          "a lower learning rate, or a warm-up");
+    report_step(epoch, in_epoch + 1, loss, rate);
+  }
+
+  // Its loss. `number` counts the epoch's batches.
+  double run_batch(EntryIo& entry, const Batch& batch, int64_t number, double rate) {
+    RuntimeScalars scalars;
+    scalars.seed = static_cast<int64_t>(job_.recipe.seed);
+    scalars.step = progress_.step;
+    scalars.valid_count = batch_;
+    scalars.first_sample = number * batch_;
+    scalars.learning_rate = static_cast<float>(rate);
+    entry.set_input("image", batch.images.data());
+    entry.set_input("label", batch.labels.data());
+    batch.augment.bind(entry);
+    entry.run(context_, scalars, executor_);
+    const double loss = entry.scalar("loss");
     progress_.loss_sum += loss * static_cast<double>(batch_);
-    if (step_.has_output("correct")) progress_.correct += step_.scalar("correct");
-    progress_.counted += step_.has_output("counted") ? step_.scalar("counted") : static_cast<double>(batch_);
-    report_step(epoch, in_epoch + 1, loss, scalars.learning_rate);
+    if (entry.has_output("correct")) progress_.correct += entry.scalar("correct");
+    progress_.counted += entry.has_output("counted") ? entry.scalar("counted") : static_cast<double>(batch_);
+    return loss;
   }
 
   void report_step(int64_t epoch, int64_t in_epoch, double loss, double rate) {
@@ -189,7 +208,7 @@ class Training {
       rate_start_ = Clock::now();
       rate_steps_ = 0;
     }
-    const double images_per_second = steps_per_second_ * static_cast<double>(batch_);
+    const double images_per_second = steps_per_second_ * static_cast<double>(batch_ * batches_);
     if (options_.log_every > 0 && progress_.step % options_.log_every == 0)
       log_.write(StepRecord{epoch + 1, progress_.step, loss, rate, images_per_second});
     if (!options_.on_step) return;
@@ -201,7 +220,7 @@ class Training {
     report.epoch_step = in_epoch;
     report.epoch_steps = length_.steps_per_epoch;
     report.loss = loss;
-    report.epoch_loss = progress_.loss_sum / static_cast<double>(in_epoch * batch_);
+    report.epoch_loss = progress_.loss_sum / static_cast<double>(in_epoch * batch_ * batches_);
     report.learning_rate = rate;
     report.images_per_second = images_per_second;
     report.eta_seconds =
@@ -211,7 +230,7 @@ class Training {
 
   // Evaluates, logs and saves what an epoch has come to. A stop during the evaluation leaves the epoch open.
   void close_epoch() {
-    const auto samples = static_cast<double>(length_.steps_per_epoch * batch_);
+    const auto samples = static_cast<double>(length_.steps_per_epoch * batch_ * batches_);
     EpochReport report;
     report.epoch = progress_.step / length_.steps_per_epoch;
     report.epochs = length_.epochs;
@@ -260,7 +279,9 @@ class Training {
   const TrainOptions& options_;
   Executor& executor_;
   EntryIo step_;
+  std::optional<EntryIo> accumulate_;  // of all batches of a step but its last
   int64_t batch_;
+  int64_t batches_;  // of a step
   TrainingLength length_;
   TrainingId id_;
   TrainLog log_;

@@ -31,12 +31,12 @@ struct TrainJob {
   ModelInfo model;
 };
 
-// A report after a step.
+// A report after a step, which is one update of the weights, from one batch or several.
 struct StepReport {
   int64_t epoch = 0, epochs = 0;            // from 1
   int64_t step = 0, steps = 0;              // done, of the whole training
   int64_t epoch_step = 0, epoch_steps = 0;  // done, of this epoch
-  double loss = 0;                          // of this batch
+  double loss = 0;                          // of its batches
   double epoch_loss = 0;                    // mean of the epoch so far
   double learning_rate = 0;
   double images_per_second = 0;  // lately, evaluations apart
@@ -79,7 +79,8 @@ struct TrainResult {
 
 // REQUIRES: the state is initialised, or options.resume is set. The entry's inputs are "image" [N, C, H, W],
 // "label" i64 [N] and, where the recipe augments, "affine" f32 [N, 2, 3]; its outputs "loss", the mean over
-// the batch, and optionally "correct", a count. THROWS RuntimeError: E0601 to E0606 (checkpoints), E0706 (too
+// the batch, and optionally "correct", a count. Where the recipe accumulates, there is an entry "accumulate" like "step", for
+// all batches of a step but its last. THROWS RuntimeError: E0601 to E0606 (checkpoints), E0706 (too
 // few samples), E0710 (data of another format), E0914 (loss not finite).
 TrainResult train(Context& context, const TrainJob& job, const TrainOptions& options, Executor& executor);
 

@@ -2,6 +2,7 @@
 """Training end to end: learning, logs, the same bits at any number of threads and after any interruption."""
 import json
 import signal
+import struct
 import subprocess
 import time
 
@@ -215,6 +216,29 @@ class Train(Case):
         self.assertEqual(sorted(ema), sorted(best))
         metrics = self.json("eval", "tiny.net", "--weights", "a/best.safetensors")
         self.assertEqual(metrics["samples"], 51)
+
+    def test_accumulated_batches_are_one_large_batch(self):
+        def network(keys):
+            self.tiny()
+            text = (self.folder / "tiny.net").read_text().replace("conv_bn_relu(", "conv_relu(").replace("conv_bn(", "conv(")
+            block = "block conv_relu(channels: int, window: size) { conv(channels, window); relu }\n"
+            self.write("tiny.net", block + text.replace("    batch = 16", "    " + keys))
+        network("batch = 32")
+        self.train("large")
+        network("batch = 8; accumulate = 4")
+        self.train("a", "--log", "run.jsonl")
+        large, small = self.tensors("large/last.safetensors"), self.tensors("a/last.safetensors")
+        self.assertEqual(sorted(large), sorted(small))
+        for name in large:
+            for x, y in zip(*(struct.unpack(f"<{len(t[name]) // 4}f", t[name]) for t in (large, small))):
+                self.assertAlmostEqual(x, y, delta=1e-4, msg=name)
+        events = [json.loads(line) for line in (self.folder / "run.jsonl").read_text().splitlines()]
+        self.assertEqual([e["step"] for e in events if e["kind"] == "epoch"], [4, 8])
+        self.train("parts", "--stop-after", 3, "--threads", 3)
+        self.train("parts", "--resume")
+        self.assertEqual(self.last("a"), self.last("parts"))
+        network("batch = 32; accumulate = 5")
+        self.assertIn("less than the 5 batches of 32 of a step", self.train("b", code=3).stderr)
 
     def test_early_stop(self):
         self.recipe("early_stop = 2epochs", epochs=60, train=64)

@@ -64,7 +64,7 @@ const UpdateRange& range_of(const UpdateShape& shape, size_t element) {
 
 void check(const OptimizerSpec& optimizer, const UpdateShape& shape = {5, 0, {}}) {
   Graph graph = make_update(optimizer, shape);
-  Graph lowered = optimize(graph);
+  Graph lowered = optimize(graph), accumulation = optimize(make_accumulation(shape.elements));
   std::mt19937 random(3);
   std::uniform_real_distribution<double> uniform(-1, 1);
   std::vector<Element> expected;
@@ -77,10 +77,17 @@ void check(const OptimizerSpec& optimizer, const UpdateShape& shape = {5, 0, {}}
   for (int step = 0; step < 4; ++step) {
     inputs.scalars.step = step;
     inputs.learning_rate = 0.1 / (1 + step);
-    for (double& g : inputs.states[kGradientSlab].data) g = uniform(random);
+    std::vector<double> mean(expected.size());
+    for (int64_t batch = 0; batch < optimizer.accumulate; ++batch) {
+      for (size_t i = 0; i < mean.size(); ++i)
+        mean[i] += (inputs.states[kGradientSlab].data[i] = uniform(random)) / static_cast<double>(optimizer.accumulate);
+      if (batch + 1 == optimizer.accumulate) break;
+      const std::map<std::string, HostTensor> states = interpret(accumulation, {{}, inputs.states, {}, 0}).states;
+      inputs.states[kAccumulatedSlab] = states.at(kAccumulatedSlab);
+    }
     if (shape.buffer_elements > 0)
       for (double& value : inputs.states[kBufferSlab].data) value = uniform(random);
-    const std::vector<double> gradients = clipped(optimizer, inputs.states[kGradientSlab].data);
+    const std::vector<double> gradients = clipped(optimizer, mean);
     const double share = std::min(optimizer.ema, step / (9.0 + step));
     for (size_t i = 0; i < expected.size(); ++i) {
       OptimizerSpec own = optimizer;
@@ -96,6 +103,10 @@ void check(const OptimizerSpec& optimizer, const UpdateShape& shape = {5, 0, {}}
       if (optimizer.ema > 0) {
         EXPECT_NEAR(inputs.states["slab/ema"].data[i], average[i], 1e-11) << "step " << step;
       }
+    }
+    if (optimizer.accumulate > 1) {
+      for (double rest : inputs.states[kAccumulatedSlab].data) EXPECT_EQ(rest, 0);
+      for (size_t i = 0; i < mean.size(); ++i) EXPECT_NEAR(inputs.states[kGradientSlab].data[i], mean[i], 1e-11);
     }
     for (size_t i = 0; i < buffer_average.size(); ++i) {
       buffer_average[i] = share * buffer_average[i] + (1 - share) * inputs.states[kBufferSlab].data[i];
@@ -131,6 +142,12 @@ TEST(Update, ClipsGradients) {
   check({.momentum = 0.9, .clip_norm = 0.5});
   check({.momentum = 0.9, .clip_norm = 100});  // longer than any
   check({.weight_decay = 0.1, .clip_value = 0.25});
+}
+
+TEST(Update, TakesTheMeanGradientOfSeveralBatches) {
+  check({.momentum = 0.9, .weight_decay = 0.1, .accumulate = 4});
+  check({.momentum = 0.9, .clip_norm = 0.5, .accumulate = 3});  // what is clipped is the mean
+  check({.kind = OptimizerSpec::Kind::adamw, .weight_decay = 0.1, .ema = 0.5, .accumulate = 2});
 }
 
 TEST(Update, GroupsAreRangesOfTheSlabs) {

@@ -30,11 +30,12 @@ struct Trainer::Impl {
   Options options;
   Project project;
   std::unique_ptr<netc::Training> training;
-  std::unique_ptr<EntryIo> io;
+  std::unique_ptr<EntryIo> io, accumulate;
   std::vector<Port> inputs;
   std::vector<std::vector<std::byte>> batch;  // dense copies of the host's tensors
   AugmentInputs augment;
   TrainingProgress progress;
+  int64_t accumulated = 0;  // batches of the next step
   std::atomic<bool> stop{false};
   uint64_t planned = 0;
 
@@ -48,25 +49,37 @@ struct Trainer::Impl {
     if (options.max_bytes > 0 && planned > options.max_bytes)
       throw RuntimeError("E0925", fmt::format("the plan needs {} bytes, max_bytes is {}", planned, options.max_bytes));
     io = std::make_unique<EntryIo>(training->context().program(), "step");
+    if (batches() > 1) accumulate = std::make_unique<EntryIo>(training->context().program(), "accumulate");
     for (const char* role : {"image", "label"}) {
       const IoSlot& slot = io->input(role);
       inputs.push_back({slot.name, external(slot.type.dtype), {slot.type.shape.begin() + 1, slot.type.shape.end()}});
       batch.emplace_back(static_cast<size_t>(slot.type.bytes()));
       io->set_input(role, batch.back().data());
+      if (accumulate) accumulate->set_input(role, batch.back().data());
     }
     augment = AugmentInputs(*io);
     augment.bind(*io);
+    if (accumulate) augment.bind(*accumulate);
   }
+
+  // Batches of a step.
+  int64_t batches() const { return training->recipe().optimizer.accumulate; }
 
   void require_data() {
     if (!training->has_data()) training->load_data();
+  }
+
+  // A checkpoint holds no gradients.
+  void require_step_boundary(const char* call) const {
+    if (accumulated > 0)
+      throw ArgumentError(fmt::format("{} within a step: {} of its {} batches are done", call, accumulated, batches()));
   }
 
   TrainingLength length() {
     int64_t steps = options.steps_per_epoch;
     if (steps <= 0) {
       require_data();
-      steps = training->train_data()->count() * training->recipe().copies / training->recipe().batch;
+      steps = steps_per_epoch(training->recipe(), training->train_data()->count());
     }
     return {std::max<int64_t>(1, steps), training->recipe().epochs};
   }
@@ -89,15 +102,18 @@ struct Trainer::Impl {
     const TrainingLength whole = length();
     const size_t image_bytes = batch[0].size() / static_cast<size_t>(recipe.batch);
     for (int64_t i = 0; i < recipe.batch; ++i)
-      augment.draw(i, {recipe, recipe.seed, progress.step, i}, batch[0].data() + static_cast<size_t>(i) * image_bytes);
+      augment.draw(i, {recipe, recipe.seed, progress.step * batches() + accumulated, i}, batch[0].data() + static_cast<size_t>(i) * image_bytes);
     RuntimeScalars scalars;
     scalars.seed = static_cast<int64_t>(recipe.seed);
     scalars.step = progress.step;
     scalars.valid_count = count;
-    scalars.first_sample = progress.step % whole.steps_per_epoch * recipe.batch;
+    scalars.first_sample = (progress.step % whole.steps_per_epoch * batches() + accumulated) * recipe.batch;
     scalars.learning_rate =
         static_cast<float>(learning_rate(recipe.schedule, std::min(progress.step, whole.steps() - 1), whole, progress.plateau));
-    io->run(training->context(), scalars, training->executor());
+    EntryIo& entry = accumulated + 1 < batches() ? *accumulate : *io;
+    entry.run(training->context(), scalars, training->executor());
+    if (++accumulated < batches()) return static_cast<float>(entry.scalar("loss"));
+    accumulated = 0;
     ++progress.step;
     progress.epoch_closed = true;
     progress.loss_sum = progress.correct = progress.counted = 0;
@@ -144,6 +160,7 @@ Result<Metrics> Trainer::evaluate() noexcept {
 
 Result<Metrics> Trainer::fit(const std::function<void(const Progress&)>& report) noexcept {
   return guarded<Metrics>(nullptr, [&] {
+    impl_->require_step_boundary("fit");
     impl_->require_data();
     impl_->stop = false;
     TrainOptions options;
@@ -161,6 +178,7 @@ Result<Metrics> Trainer::fit(const std::function<void(const Progress&)>& report)
 
 Result<void> Trainer::save(const std::string& path) noexcept {
   return guarded<void>(nullptr, [&] {
+    impl_->require_step_boundary("save");
     const TrainingId id = impl_->id();
     save_checkpoint(path, impl_->training->context().state(), impl_->training->info(), &id, &impl_->progress);
   });
@@ -168,6 +186,7 @@ Result<void> Trainer::save(const std::string& path) noexcept {
 
 Result<void> Trainer::resume(const std::string& path) noexcept {
   return guarded<void>(nullptr, [&] {
+    impl_->require_step_boundary("resume");
     if (impl_->options.steps_per_epoch <= 0) impl_->require_data();
     const SafetensorsFile file(path);
     impl_->progress = restore_training(impl_->training->context().state(), file, impl_->id());
