@@ -5,6 +5,7 @@
 #include "compiler/api/model.h"
 #include "compiler/base/error.h"
 #include "runtime/data/safetensors.h"
+#include "runtime/train/checksum.h"
 
 namespace netc {
 namespace {
@@ -65,6 +66,7 @@ void write(const std::string& path, const std::vector<TensorToWrite>& tensors, M
   if (path.ends_with(".npz")) return write_npz(path, tensors);
   // Weights are no checkpoint of a training any more; what belongs to the model stays.
   std::erase_if(metadata, [](const auto& item) { return item.first.starts_with("netc.training."); });
+  add_checksum(metadata, tensors);
   write_safetensors(path, tensors, metadata);
 }
 
@@ -76,6 +78,7 @@ bool is_weights_name(const std::string& path) {
 
 ConvertResult convert_weights(Project& project, const ConvertRequest& request) {
   const std::unique_ptr<TensorFile> input = open_tensor_file(request.input);
+  require_undamaged(*input);
   const RenamedFile file(*input, rename_rules(request));
   const std::function<std::string(const std::string&)> mapped = mapped_names(project, request.names);
   ConvertResult result;

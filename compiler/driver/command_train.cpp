@@ -94,6 +94,7 @@ int run(const TrainCommand& command, Environment& environment) {
   TrainOptions options;
   options.checkpoint_folder = folder_of(command, recipe.name);
   options.checkpoint_every = command.save_every;
+  options.keep = command.keep;
   options.resume = resume_path(command, options.checkpoint_folder);
   options.log_path = command.log;
   options.max_steps = command.stop_after;

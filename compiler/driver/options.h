@@ -62,6 +62,7 @@ struct TrainCommand {
   bool resume = false;
   std::string checkpoint;  // of --resume; empty: last.safetensors of the folder
   int64_t save_every = 0;  // steps; 0: at every epoch's end only
+  int64_t keep = 1;        // checkpoints, the last one included
   int64_t stop_after = 0;  // steps; 0: train to the end
 };
 

@@ -121,6 +121,9 @@ void bind_running_commands(Binder& bind) {
         ->expected(0, 1)
         ->type_name("[FILE]");
     sub->add_option("--save-every", o->save_every, "Also save after so many steps")->check(positive());
+    sub->add_option("--keep", o->keep, "Checkpoints to keep, the last one included; beside it as step-N.safetensors")
+        ->check(CLI::Range(1, 1000000))
+        ->capture_default_str();
     sub->add_option("--stop-after", o->stop_after, "Save and stop after so many steps")->check(positive());
     sub->parse_complete_callback([sub = sub, o = o, &line = bind.line] {
       o->resume = sub->count("--resume") > 0;

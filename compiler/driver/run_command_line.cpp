@@ -31,6 +31,7 @@ Diagnostic as_diagnostic(const std::string& code, const std::string& message, co
 
 int run_command_line(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // `netc … | head` is no error of ours
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error like a full disk
   int exit_code = kExitOk;
   const std::optional<CommandLine> line = parse_command_line(argc, argv, exit_code);
   if (!line) return exit_code;

@@ -40,6 +40,11 @@ std::span<const Explanation> data_explanations() {
        "Each `--rename OLD=NEW` of `netc convert` is a rule as in a `names` map: `{s}` matches digits and may be shifted,\n"
        "`*` is a segment, `**` any number of them, the same on both sides. No two tensors may get one name.\n",
        "netc convert w.pt w.npz --rename '**.weight=weight'\n", "netc convert w.pt w.npz --rename 'module.**=**'\n"},
+      {"E0609", "a damaged checkpoint",
+       "A checkpoint holds a checksum of everything else in it. This one's is another, so a bit has changed since it was\n"
+       "written: by the disk, a cable or a program. Nothing was loaded. `--keep K` leaves the K newest checkpoints beside\n"
+       "the last one, from each of which a training goes on.\n",
+       "netc train mnist.net --resume\n", "netc train mnist.net --resume runs/mnist/step-00000390.safetensors\n"},
       {"E0701", "no file matches",
        "A path of a data set is relative to the .net file that declares it. `--data` says where the data lie\n"
        "on this machine without editing the file.\n",

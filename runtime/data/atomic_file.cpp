@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "compiler/base/error.h"
 
@@ -78,6 +79,10 @@ void AtomicFile::commit() {
   if (close(descriptor) != 0) fail("close it");
   if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail("put it in place");
   temporary_.clear();
+  flush_folder();
+}
+
+void AtomicFile::flush_folder() const {
   std::string folder = std::filesystem::path(path_).parent_path().string();
   int handle = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (handle >= 0) {  // a folder that may be written but not read cannot be flushed
@@ -88,5 +93,24 @@ void AtomicFile::commit() {
     if (status != 0 && error != EINVAL) fail("flush its folder to the disk");
   }
 }
+
+void AtomicFile::become_link_to(const std::string& path) {
+  close(std::exchange(descriptor_, -1));
+  unlink(temporary_.c_str());  // the name stays ours: it has this process's id
+  if (link(path.c_str(), temporary_.c_str()) != 0) {
+    std::error_code error;
+    std::filesystem::copy_file(path, temporary_, error);
+    descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CLOEXEC);
+    errno = error ? error.value() : errno;
+    if (error || descriptor_ < 0) fail("copy it");
+    return commit();
+  }
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail("put it in place");
+  unlink(temporary_.c_str());  // renaming onto another link of the same file leaves both
+  temporary_.clear();
+  flush_folder();
+}
+
+void link_file(const std::string& path, const std::string& name) { AtomicFile(name).become_link_to(path); }
 
 }  // namespace netc

@@ -23,12 +23,19 @@ class AtomicFile {
 
   void write(const void* data, size_t count);
   void commit();
+  // In place of write and commit: the path names the same file as `path` does, or a copy of it.
+  void become_link_to(const std::string& path);
 
  private:
+  void flush_folder() const;
   [[noreturn]] void fail(const char* action) const;
 
   std::string path_, temporary_;
   int descriptor_ = -1;
 };
+
+// Gives a file a second name, replacing what has it, at once: afterwards both names are the same bytes, also after a power
+// cut. On a file system without links the second one is a copy. THROWS RuntimeError E0604.
+void link_file(const std::string& path, const std::string& name);
 
 }  // namespace netc

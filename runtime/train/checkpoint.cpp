@@ -3,18 +3,18 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <deque>
 #include <nlohmann/json.hpp>
 
 #include "compiler/base/error.h"
 #include "compiler/base/target.h"
+#include "runtime/train/checksum.h"
 
 namespace netc {
 namespace {
 
 using nlohmann::json;
 
-constexpr const char* kVersion = "2";  // 1 had a hash of the recipe
+constexpr const char* kVersion = "3";  // 1 had a hash of the recipe, 2 no checksum
 
 std::string dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -131,41 +131,65 @@ std::string fix_of_resume(const std::string& target_there, const std::string& ta
 
 }  // namespace
 
-void save_checkpoint(const std::string& path, const State& state, const ModelInfo& model,
-                     const TrainingId* id, const TrainingProgress* progress) {
-  Metadata metadata = {{"netc.version", kVersion},
-                       {"netc.network", model.network},
-                       {"netc.class_names", dump(model.class_names)},
-                       {"netc.preprocess", dump(preprocess_to_json(model.preprocess))},
-                       {"netc.mean", dump(model.mean)},
-                       {"netc.std", dump(model.std)}};
+CheckpointImage capture_checkpoint(const State& state, const ModelInfo& model, const TrainingId* id,
+                                   const TrainingProgress* progress) {
+  CheckpointImage image;
+  image.metadata = {{"netc.version", kVersion},
+                    {"netc.network", model.network},
+                    {"netc.class_names", dump(model.class_names)},
+                    {"netc.preprocess", dump(preprocess_to_json(model.preprocess))},
+                    {"netc.mean", dump(model.mean)},
+                    {"netc.std", dump(model.std)}};
   if (progress) {
     NETC_CHECK(id, "a training's progress needs its identity");
-    metadata.insert({{"netc.training.recipe", dump(id->recipe)},
-                     {"netc.training.target", id->target},
-                     {"netc.training.samples", std::to_string(id->samples)},
-                     {"netc.training.batch", std::to_string(id->batch)},
-                     {"netc.training.seed", std::to_string(id->seed)},
-                     {"netc.training.step", std::to_string(progress->step)},
-                     {"netc.training.epoch_closed", std::to_string(progress->epoch_closed)},
-                     {"netc.training.loss_sum", exact(progress->loss_sum)},
-                     {"netc.training.correct", exact(progress->correct)},
-                     {"netc.training.counted", exact(progress->counted)},
-                     {"netc.training.since_best", std::to_string(progress->since_best)},
-                     {"netc.training.plateau_waited", std::to_string(progress->plateau.waited)},
-                     {"netc.training.plateau_factor", exact(progress->plateau.factor)}});
-    if (progress->plateau.best) metadata["netc.training.plateau_best"] = exact(*progress->plateau.best);
-    if (progress->best) metadata["netc.training.best"] = exact(*progress->best);
+    image.metadata.insert({{"netc.training.recipe", dump(id->recipe)},
+                           {"netc.training.target", id->target},
+                           {"netc.training.samples", std::to_string(id->samples)},
+                           {"netc.training.batch", std::to_string(id->batch)},
+                           {"netc.training.seed", std::to_string(id->seed)},
+                           {"netc.training.step", std::to_string(progress->step)},
+                           {"netc.training.epoch_closed", std::to_string(progress->epoch_closed)},
+                           {"netc.training.loss_sum", exact(progress->loss_sum)},
+                           {"netc.training.correct", exact(progress->correct)},
+                           {"netc.training.counted", exact(progress->counted)},
+                           {"netc.training.since_best", std::to_string(progress->since_best)},
+                           {"netc.training.plateau_waited", std::to_string(progress->plateau.waited)},
+                           {"netc.training.plateau_factor", exact(progress->plateau.factor)}});
+    if (progress->plateau.best) image.metadata["netc.training.plateau_best"] = exact(*progress->plateau.best);
+    if (progress->best) image.metadata["netc.training.best"] = exact(*progress->best);
   }
-  std::vector<TensorToWrite> tensors;
-  std::deque<std::vector<std::byte>> values;  // of those that do not lie densely
+  const auto wanted = [&](const StateSlot& slot) {
+    const bool model_part = slot.kind == StateKind::parameter || slot.kind == StateKind::buffer;
+    return model_part || (progress && slot.kind == StateKind::moment);
+  };
+  size_t bytes = 0;
+  for (const StateSlot& slot : state.slots()) bytes += wanted(slot) ? static_cast<size_t>(slot.type.bytes()) : 0;
+  image.values.reserve(bytes);
   for (const StateSlot& slot : state.slots()) {
-    bool model_part = slot.kind == StateKind::parameter || slot.kind == StateKind::buffer;
-    if (!model_part && !(progress && slot.kind == StateKind::moment)) continue;
-    if (!slot.layout.dense()) values.push_back(state.read(slot));
-    tensors.push_back({slot.path, slot.type, slot.layout.dense() ? state.bytes(slot).data() : values.back().data()});
+    if (!wanted(slot)) continue;
+    image.tensors.push_back({slot.path, slot.type, image.values.size()});
+    if (slot.layout.dense()) {
+      const std::span<const std::byte> values = state.bytes(slot);
+      image.values.insert(image.values.end(), values.begin(), values.end());
+    } else {
+      const std::vector<std::byte> values = state.read(slot);
+      image.values.insert(image.values.end(), values.begin(), values.end());
+    }
   }
+  return image;
+}
+
+void write_checkpoint(const std::string& path, const CheckpointImage& image) {
+  std::vector<TensorToWrite> tensors;
+  for (const CheckpointImage::Tensor& t : image.tensors) tensors.push_back({t.path, t.type, image.values.data() + t.offset});
+  Metadata metadata = image.metadata;
+  add_checksum(metadata, tensors);
   write_safetensors(path, std::move(tensors), metadata);
+}
+
+void save_checkpoint(const std::string& path, const State& state, const ModelInfo& model, const TrainingId* id,
+                     const TrainingProgress* progress) {
+  write_checkpoint(path, capture_checkpoint(state, model, id, progress));
 }
 
 ModelInfo read_model_info(const TensorFile& file) {
@@ -194,6 +218,7 @@ ModelInfo read_model_info(const TensorFile& file) {
 TrainingProgress restore_training(State& state, const SafetensorsFile& file, const TrainingId& id) {
   if (required(file, "netc.version") != kVersion)
     malformed(file, "its version is " + required(file, "netc.version") + ", expected " + kVersion);
+  require_undamaged(file);
   TrainingProgress progress;
   progress.step = required_count(file, "netc.training.step");
   progress.epoch_closed = required_count(file, "netc.training.epoch_closed") != 0;

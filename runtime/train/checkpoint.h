@@ -1,12 +1,13 @@
 // What a training leaves on the disk: a safetensors file with the state under its logical names and, in
 // the metadata, all that is needed to use the model (class names, preprocessing) and to go on training.
 //
-//   save_checkpoint("last.safetensors", state, model, &progress);
+//   save_checkpoint("last.safetensors", state, model, &id, &progress);
 //   SafetensorsFile file("last.safetensors");
 //   LoadReport report = load_weights(state, file);              // predict, eval, fine-tuning
 //   TrainingProgress p = restore_training(state, file, id);     // --resume: every byte as it was
 //
-// Metadata keys begin with "netc."; a file without them (another program's weights) loads as weights too.
+// Metadata keys begin with "netc."; a file without them (another program's weights) loads as weights too. One of them is a
+// checksum of all others and of the tensors, so that a flipped bit anywhere is an error (E0609) and never a weight.
 #pragma once
 
 #include <cstdint>
@@ -52,8 +53,26 @@ struct TrainingProgress {
   PlateauState plateau;
 };
 
+// A copy of all that a checkpoint holds, to be written while the training goes on.
+struct CheckpointImage {
+  struct Tensor {
+    std::string path;
+    TensorType type;
+    size_t offset = 0;  // into `values`
+  };
+  Metadata metadata;  // without the checksum
+  std::vector<Tensor> tensors;
+  std::vector<std::byte> values;  // dense
+};
+
 // Parameters and buffers; with `progress` also the optimizer's moments and the training's position.
-// The same state gives the same bytes. THROWS RuntimeError E0604.
+CheckpointImage capture_checkpoint(const State& state, const ModelInfo& model, const TrainingId* id = nullptr,
+                                   const TrainingProgress* progress = nullptr);
+
+// The same image gives the same bytes. THROWS RuntimeError E0604.
+void write_checkpoint(const std::string& path, const CheckpointImage& image);
+
+// Both, one after the other.
 void save_checkpoint(const std::string& path, const State& state, const ModelInfo& model,
                      const TrainingId* id = nullptr, const TrainingProgress* progress = nullptr);
 
@@ -62,7 +81,7 @@ ModelInfo read_model_info(const TensorFile& file);
 
 // Restores parameters, buffers and moments, and says where the training stood.
 // THROWS RuntimeError E0601 if the state differs, E0605 if the file is no checkpoint of a training, E0606 if
-// it is one of another training.
+// it is one of another training, E0609 if it is damaged.
 TrainingProgress restore_training(State& state, const SafetensorsFile& file, const TrainingId& id);
 
 }  // namespace netc

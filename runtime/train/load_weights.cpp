@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "compiler/base/error.h"
+#include "runtime/train/checksum.h"
 
 namespace netc {
 namespace {
@@ -95,6 +96,7 @@ LoadReport load_slots(State& state, const TensorFile& file, const LoadWeightsOpt
 }
 
 LoadReport load_weights(State& state, const TensorFile& file, const LoadWeightsOptions& options) {
+  require_undamaged(file);
   return load_slots(state, file, options,
                     [](StateKind kind) { return kind == StateKind::parameter || kind == StateKind::buffer; });
 }

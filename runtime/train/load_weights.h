@@ -54,7 +54,7 @@ WeightsMatch match_weights(const std::vector<WantedTensor>& wanted, const Tensor
 // network for inference lacks auxiliary heads and moments. THROWS RuntimeError E0601, and those of reading.
 LoadReport load_slots(State& state, const TensorFile& file, const LoadWeightsOptions& options,
                       const std::function<bool(StateKind)>& slots);
-// The parameters and buffers.
+// The parameters and buffers. THROWS RuntimeError E0609 too, for a damaged checkpoint.
 LoadReport load_weights(State& state, const TensorFile& file, const LoadWeightsOptions& options = {});
 
 }  // namespace netc

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 
 #include "compiler/base/error.h"
 #include "runtime/train/batches.h"
 #include "runtime/train/averaged_weights.h"
+#include "runtime/train/checkpoint_writer.h"
 #include "runtime/train/entry_io.h"
 #include "runtime/train/schedule.h"
 #include "runtime/train/train_log.h"
@@ -53,6 +53,7 @@ class Training {
       run_epoch();
     }
     if (stopped_) save_last();
+    if (writer_) writer_->finish();
     result_.step = progress_.step;
     result_.epochs = progress_.step / length_.steps_per_epoch;
     result_.stopped = stopped_;
@@ -85,29 +86,21 @@ class Training {
       log_ = options_.resume.empty() ? TrainLog(options_.log_path)
                                      : TrainLog(options_.log_path, progress_.step, progress_.epoch_closed);
     if (options_.checkpoint_folder.empty()) return;
-    std::error_code error;
-    std::filesystem::create_directories(options_.checkpoint_folder, error);
-    if (error)
-      throw RuntimeError("E0604", "cannot create " + options_.checkpoint_folder + ": " + error.message());
-    result_.last_path = path_of("last.safetensors");
-    result_.best_path = path_of("best.safetensors");
-  }
-
-  std::string path_of(const char* name) const {
-    return (std::filesystem::path(options_.checkpoint_folder) / name).string();
+    writer_.emplace(options_.checkpoint_folder, KeepOptions{options_.keep, progress_.step});
+    result_.last_path = writer_->last_path();
+    result_.best_path = writer_->best_path();
   }
 
   void save_last() {
-    if (!options_.checkpoint_folder.empty())
-      save_checkpoint(path_of("last.safetensors"), context_.state(), job_.model, &id_, &progress_);
+    if (writer_) writer_->write_last(capture_checkpoint(context_.state(), job_.model, &id_, &progress_), progress_.step);
   }
 
   // With a moving average these are the weights that were evaluated, to use and not to go on from.
   void save_best() {
-    if (options_.checkpoint_folder.empty()) return;
+    if (!writer_) return;
     const bool averages = job_.recipe.optimizer.ema > 0;
-    save_checkpoint(path_of("best.safetensors"), context_.state(), job_.model, averages ? nullptr : &id_,
-                    averages ? nullptr : &progress_);
+    writer_->write_best(capture_checkpoint(context_.state(), job_.model, averages ? nullptr : &id_,
+                                           averages ? nullptr : &progress_));
   }
 
   double rate_at(int64_t step) const { return learning_rate(job_.recipe.schedule, step, length_, progress_.plateau); }
@@ -285,6 +278,7 @@ class Training {
   TrainingLength length_;
   TrainingId id_;
   TrainLog log_;
+  std::optional<CheckpointWriter> writer_;
   TrainingProgress progress_;
   TrainResult result_;
   bool stopped_ = false;

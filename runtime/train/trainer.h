@@ -7,8 +7,8 @@
 //
 // Guarantees: the bits of a training are a function of the program, the recipe with its seed, and the data,
 // not of threads or of interruptions. Whenever the process dies, the folder holds the last checkpoint
-// whole, and resuming from it ends in the same bytes as a run that was never interrupted. A training
-// whose loss is no longer finite ends with RuntimeError E0914 and leaves the checkpoints alone.
+// whole, and resuming from it ends in the same bytes as a run that was never interrupted. Checkpoints are written on a
+// thread of their own (checkpoint_writer.h). A training whose loss is no longer finite ends with RuntimeError E0914 and leaves the checkpoints alone.
 #pragma once
 
 #include <atomic>
@@ -56,6 +56,7 @@ struct EpochReport {
 struct TrainOptions {
   std::string checkpoint_folder;  // for last.safetensors and best.safetensors; empty: none are written
   int64_t checkpoint_every = 0;   // steps between checkpoints within an epoch; 0: only after each epoch
+  int64_t keep = 1;               // checkpoints, the last one included
   std::string resume;             // a checkpoint to go on from; empty: from the context's state
   std::optional<TrainingProgress> start;  // where the context's state stands, without `resume`
   std::string log_path;           // empty: none

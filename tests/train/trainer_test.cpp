@@ -3,10 +3,12 @@
 #include "runtime/train/trainer.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <algorithm>
 #include <csignal>
+#include <map>
 
 #include "runtime/initialize.h"
 #include "runtime/thread_pool.h"
@@ -152,6 +154,96 @@ TEST(Trainer, StopsDuringAnEvaluation) {
   Session(folder / "part", folder / "part/last.safetensors").go();
   EXPECT_EQ(read_text(folder / "part/last.safetensors"), read_text(folder / "whole/last.safetensors"));
   EXPECT_EQ(untimed(folder / "part/run.jsonl"), untimed(folder / "whole/run.jsonl"));
+}
+
+std::vector<std::string> names_in(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST(Trainer, KeepsTheNewestCheckpoints) {
+  TemporaryFolder folder;
+  Session whole(folder / "whole");
+  whole.go();
+  const std::string part = folder / "part";
+  Session run(part);
+  run.options.checkpoint_every = 3;
+  run.options.keep = 3;
+  run.go();
+  EXPECT_EQ(names_in(part), (std::vector<std::string>{"best.safetensors", "last.safetensors", "run.jsonl", "step-00000015.safetensors",
+                                                       "step-00000018.safetensors", "step-00000020.safetensors"}));
+  EXPECT_EQ(read_text(part + "/last.safetensors"), read_text(part + "/step-00000020.safetensors"));
+  // From an older one: what it goes on from outlives what lies ahead of it.
+  Session again(part, part + "/step-00000015.safetensors");
+  again.options.checkpoint_every = 3;
+  again.options.keep = 3;
+  again.options.max_steps = 16;
+  again.go();
+  EXPECT_EQ(names_in(part), (std::vector<std::string>{"best.safetensors", "last.safetensors", "run.jsonl", "step-00000015.safetensors",
+                                                       "step-00000016.safetensors", "step-00000020.safetensors"}));
+  Session end(part, part + "/last.safetensors");
+  end.options.keep = 2;
+  end.go();
+  EXPECT_EQ(read_text(part + "/last.safetensors"), read_text(folder / "whole/last.safetensors"));
+  EXPECT_EQ(read_text(part + "/best.safetensors"), read_text(folder / "whole/best.safetensors"));
+  // Another training in the same folder: the old ones go when there are new ones.
+  Session other(part);
+  other.options.keep = 2;
+  other.options.max_steps = 1;
+  other.go();
+  EXPECT_EQ(names_in(part), (std::vector<std::string>{"best.safetensors", "last.safetensors", "run.jsonl", "step-00000001.safetensors",
+                                                       "step-00000020.safetensors"}));
+}
+
+TEST(Trainer, ACheckpointThatCannotBeWrittenEndsTheTrainingAndLosesNoOlderOne) {
+  TemporaryFolder folder;
+  const std::string part = folder / "part", checkpoint = part + "/last.safetensors";
+  Session first(part);
+  first.options.max_steps = 7;
+  first.go();
+  const std::string before = read_text(checkpoint), best = read_text(part + "/best.safetensors");
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{before.size() / 2, before.size() / 2};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    Session run(part, checkpoint);
+    run.options.log_path.clear();
+    const std::string error = error_of(folder, [&] { run.go(); });
+    _exit(error.starts_with("E0604 cannot write part/") && error.ends_with("cannot write: File too large") ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  EXPECT_EQ(read_text(checkpoint), before);
+  EXPECT_EQ(read_text(part + "/best.safetensors"), best);
+  EXPECT_EQ(names_in(part), (std::vector<std::string>{"best.safetensors", "last.safetensors", "run.jsonl"}));
+}
+
+TEST(Trainer, AFlippedBitAnywhereIsAnError) {
+  TemporaryFolder folder;
+  Session run(folder / "a");
+  run.options.max_steps = 7;
+  run.go();
+  const std::string whole = read_text(folder / "a/last.safetensors");
+  State& state = run.context.state();
+  const std::vector<std::byte> before(state.data(), state.data() + state.size());
+  const TrainingId id = training_id(run.context, {run.recipe, *run.train_data, nullptr, {}});
+  restore_training(state, SafetensorsFile(folder / "a/last.safetensors"), id);
+  std::map<std::string, int> codes;
+  for (size_t at = 0; at < whole.size(); ++at) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ (1 << at % 8));
+    const std::string path = folder.write("damaged", damaged);
+    const std::string error = error_of(folder, [&] { restore_training(state, SafetensorsFile(path), id); });
+    ASSERT_TRUE(error.starts_with("E06")) << "byte " << at << ": " << error;
+    ++codes[error.substr(0, 5)];
+  }
+  EXPECT_GT(codes["E0609"], 300);
+  EXPECT_TRUE(std::equal(before.begin(), before.end(), state.data()));
 }
 
 // A child process trains with checkpoints every three steps and is killed at some moment; another one
