@@ -1,49 +1,15 @@
 #include "compiler/api/augment_sheet.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "compiler/api/model.h"
 #include "compiler/api/training.h"
 #include "compiler/base/error.h"
 #include "runtime/context.h"
+#include "runtime/data/image_sheet.h"
 #include "runtime/train/augment_inputs.h"
 
 namespace netc {
-namespace {
-
-constexpr int64_t kGap = 2;          // pixels between cells
-constexpr uint8_t kBackground = 128;
-constexpr int64_t kSmallestCell = 64;  // images below are enlarged
-
-class Sheet {
- public:
-  Sheet(int64_t channels, int64_t height, int64_t width, int64_t rows, int64_t columns)
-      : height_(height), width_(width), factor_(std::max<int64_t>(1, kSmallestCell / std::max(height, width))) {
-    image_.channels = channels;
-    image_.height = rows * (height * factor_ + kGap) + kGap;
-    image_.width = columns * (width * factor_ + kGap) + kGap;
-    image_.pixels.assign(static_cast<size_t>(channels * image_.height * image_.width), kBackground);
-  }
-
-  // `value(c, y, x)`: 0..255, rounded and clamped.
-  template <class Value>
-  void put(int64_t row, int64_t column, Value value) {
-    const int64_t top = kGap + row * (height_ * factor_ + kGap), left = kGap + column * (width_ * factor_ + kGap);
-    for (int64_t c = 0; c < image_.channels; ++c)
-      for (int64_t y = 0; y < height_ * factor_; ++y)
-        for (int64_t x = 0; x < width_ * factor_; ++x)
-          image_.pixels[static_cast<size_t>((c * image_.height + top + y) * image_.width + left + x)] =
-              static_cast<uint8_t>(std::clamp(std::lround(value(c, y / factor_, x / factor_)), 0l, 255l));
-  }
-  Image take() { return std::move(image_); }
-
- private:
-  int64_t height_, width_, factor_;
-  Image image_;
-};
-
-}  // namespace
 
 Image augment_sheet(Project& project, const AugmentSheetRequest& request, Executor& executor) {
   Recipe recipe = find_recipe(project, request.network.reference);
@@ -73,7 +39,7 @@ Image augment_sheet(Project& project, const AugmentSheetRequest& request, Execut
     return (input.normalized ? (value * deviation + mean) : value) * unit;
   };
 
-  Sheet sheet(channels, height, width, rows, 1 + request.views);
+  ImageSheet sheet({channels, height, width}, rows, 1 + request.views);
   AugmentInputs records(io);
   std::vector<std::byte> images(static_cast<size_t>(request.samples * format.bytes()));
   std::vector<float> result(static_cast<size_t>(request.samples * channels * height * width));

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 
+#include "compiler/api/layer_values.h"
 #include "compiler/backend/cpu/cpu_backend.h"
 #include "compiler/backend/cuda/cuda_backend.h"
 #include "compiler/base/error.h"
@@ -13,6 +14,7 @@
 #include "compiler/lower/tasks.h"
 #include "compiler/lower/winograd_plan.h"
 #include "compiler/passes/cast_precision.h"
+#include "compiler/passes/count_non_finite.h"
 #include "compiler/passes/differentiate.h"
 #include "compiler/passes/fold_batch_norm.h"
 #include "compiler/passes/hoist.h"
@@ -208,6 +210,13 @@ Compilation plan_inference(Project& project, const NetworkRequest& request, int6
                      precision, watch);
 }
 
+Compilation plan_inference(Project& project, ElaboratedNetwork network, const CompileSettings& settings) {
+  const Target target = target_of(settings);
+  const PrecisionSpec precision = precision_of(settings, nullptr, false);
+  Stopwatch watch;
+  return plan_single(project, std::move(network), "predict", target, settings, precision, watch);
+}
+
 Compilation plan_evaluation(Project& project, const NetworkRequest& request, const Recipe& recipe, int64_t batch,
                             const CompileSettings& settings) {
   const Target target = target_of(settings);
@@ -265,6 +274,21 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   build();
   fit_into_budget(c, kept, settings, build);
   watch.lap(c.seconds.middle);
+  return c;
+}
+
+Compilation plan_probe(Project& project, const NetworkRequest& request, const Recipe& recipe, int64_t batch,
+                       const CompileSettings& settings) {
+  Compilation c;
+  c.target = target_of(settings);
+  c.cache = settings.cache;
+  c.precision = precision_of(settings, &recipe, true);
+  c.network = elaborate_network(project, request, recipe, Purpose::train, batch);
+  const std::string prefix = "layer/";
+  expose(c.network, layer_values(c.network), prefix);
+  const Graph& graph = lower(c, count_non_finite(with_precision(c.network.graph, c.precision), prefix));
+  const LayoutOptions layouts = layouts_for(c.target, settings);
+  c.plan = build_program({{"probe", {&graph}}}, lay_out_state({&graph}, nullptr, layouts), c.target, &project.sources(), {.layouts = layouts});
   return c;
 }
 

@@ -84,6 +84,8 @@ PrecisionSpec precision_of(const CompileSettings& settings, const Recipe* recipe
 // RuntimeError E0929 if the plan needs more than the budget.
 Compilation plan_inference(Project& project, const NetworkRequest& request, int64_t batch,
                            const CompileSettings& settings);
+// The same of a network that was elaborated for prediction, with outputs that were added to it (layer_values.h).
+Compilation plan_inference(Project& project, ElaboratedNetwork network, const CompileSettings& settings);
 // Entry "eval" with the loss of a recipe; where `request` is augmented, its output is "probabilities".
 Compilation plan_evaluation(Project& project, const NetworkRequest& request, const Recipe& recipe, int64_t batch,
                             const CompileSettings& settings);
@@ -93,6 +95,10 @@ Compilation plan_augmentation(Project& project, NetworkRequest request, const Re
 // Entries "eval", "grad", "apply" and "step". Without a recipe: cross entropy, and SGD with momentum.
 Compilation plan_training(Project& project, const NetworkRequest& request, const Recipe* recipe, int64_t batch,
                           const CompileSettings& settings);
+// Entry "probe": a training's forward pass, its outputs "loss" and, for the i-th of layer_values(c.network), "layer/<i>",
+// how many of the layer's values are not finite.
+Compilation plan_probe(Project& project, const NetworkRequest& request, const Recipe& recipe, int64_t batch,
+                       const CompileSettings& settings);
 
 // Machine code for every kernel, from the cache or compiled on `threads` threads (0: one per processor).
 void generate(Compilation& compilation, int threads);

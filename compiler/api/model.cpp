@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "compiler/base/random.h"
 #include "runtime/context.h"
 #include "runtime/cpu/load.h"
 #include "runtime/cuda/load.h"
@@ -81,6 +82,20 @@ LoadReport load_initial_weights(State& state, const WeightsSpec& weights, Projec
 
 void randomize_weights(Model& model, uint64_t seed, Executor& executor) {
   initialize(*model.state, seed, executor);
+  prepare(model, executor);
+}
+
+void perturb_weights(Model& model, double noise, uint64_t seed, Executor& executor) {
+  const InitSpec normal{InitSpec::Kind::normal, 0, 1};
+  for (const StateSlot& slot : model.state->slots()) {
+    if (slot.kind != StateKind::parameter) continue;
+    std::vector<std::byte> bytes = model.state->read(slot);
+    auto* weights = reinterpret_cast<float*>(bytes.data());
+    const uint32_t path = path_key(slot.path);
+    for (size_t i = 0; i < bytes.size() / sizeof(float); ++i)
+      weights[i] *= static_cast<float>(1 + noise * initial_value(normal, seed, path, i));
+    model.state->write(slot, bytes);
+  }
   prepare(model, executor);
 }
 

@@ -42,6 +42,10 @@ LoadReport load_initial_weights(State& state, const WeightsSpec& weights, Projec
 // The initialisers' weights, from a seed.
 void randomize_weights(Model& model, uint64_t seed, Executor& executor);
 
+// Multiplies every weight by 1 + noise * z, z standard normal and drawn from the seed: an error relative to the weight, as
+// rounding to fewer bits makes it.
+void perturb_weights(Model& model, double noise, uint64_t seed, Executor& executor);
+
 // What a checkpoint of this network records.
 ModelInfo model_info(const ElaboratedNetwork& network);
 

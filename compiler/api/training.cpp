@@ -108,7 +108,7 @@ std::unique_ptr<Dataset> load_augmented(const Recipe& recipe, const std::string&
 }
 
 Training::Training(Project& project, const TrainingRequest& request, std::unique_ptr<Executor> executor)
-    : recipe_(overridden(find_recipe(project, request.network.reference), request)), executor_(std::move(executor)) {
+    : project_(project), request_(request), recipe_(overridden(find_recipe(project, request.network.reference), request)), executor_(std::move(executor)) {
   if (request.needs_data) {
     require_files(find_source(recipe_.dataset, "train", {}), "train");
     if (recipe_.dataset.test) require_files(*recipe_.dataset.test, "test");
@@ -145,7 +145,17 @@ TrainingId Training::id() const {
 
 TrainResult Training::run(const TrainOptions& options) {
   NETC_CHECK(has_data(), "run before load_data");
-  return train(*context_, {recipe_, *train_, test_.get(), info()}, options, *executor_);
+  TrainOptions own = options;
+  if (!own.finite.find_bad_layers)
+    own.finite.find_bad_layers = [this](const State& state, const Batch& batch, const RuntimeScalars& scalars) {
+      return find_bad_layers(state, batch, scalars);
+    };
+  return train(*context_, {recipe_, *train_, test_.get(), info()}, own, *executor_);
+}
+
+std::vector<BadLayer> Training::find_bad_layers(const State& state, const Batch& batch, const RuntimeScalars& scalars) {
+  if (!probe_) probe_ = std::make_unique<BadLayerProbe>(project_, request_.network, recipe_, request_.settings, *executor_);
+  return probe_->find(state, batch, scalars);
 }
 
 EvalResult Training::evaluate(const EvalOptions& options) {

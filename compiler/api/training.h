@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "compiler/api/bad_layers.h"
 #include "compiler/api/model.h"
 #include "runtime/context.h"
 #include "runtime/data/dataset.h"
@@ -30,7 +31,7 @@ struct TrainingRequest {
 
 class Training {
  public:
-  // Compiles, and initialises the state from the seed. THROWS CompileError; RuntimeError E0701, E0911, E0922, E0923.
+  // Compiles, and initialises the state from the seed. `project` must outlive it. THROWS CompileError; RuntimeError E0701, E0911, E0922, E0923.
   Training(Project& project, const TrainingRequest& request, std::unique_ptr<Executor> executor);
 
   const Recipe& recipe() const { return recipe_; }
@@ -58,12 +59,17 @@ class Training {
   EvalResult evaluate(const EvalOptions& options = {});
 
  private:
+  std::vector<BadLayer> find_bad_layers(const State& state, const Batch& batch, const RuntimeScalars& scalars);
+
+  Project& project_;
+  TrainingRequest request_;
   Recipe recipe_;
   std::unique_ptr<Executor> executor_;
   Model model_;
   std::unique_ptr<Context> context_;
   std::unique_ptr<Dataset> train_, test_;
   std::optional<LoadReport> loaded_;
+  std::unique_ptr<BadLayerProbe> probe_;  // compiled when it is needed
 };
 
 // The source of a data set's role ("train" or "test") with `--data ROLE=PATH` applied: a folder keeps the

@@ -6,9 +6,14 @@
 #include <nlohmann/json.hpp>
 
 #include "compiler/api/explain_network.h"
+#include "compiler/api/schedule_curve.h"
 #include "compiler/base/error.h"
 #include "compiler/driver/code_origin.h"
 #include "compiler/driver/commands.h"
+#include "runtime/data/atomic_file.h"
+#include "runtime/train/plot_svg.h"
+#include "runtime/train/recipe_text.h"
+#include "runtime/train/schedule.h"
 
 namespace netc {
 namespace {
@@ -197,6 +202,37 @@ std::string to_text(const NetworkReport& report) {
   return text + "\n";
 }
 
+// The schedule of the training that the reference names; none where it names a network. THROWS RuntimeError E0924 where a
+// drawing is asked for and cannot be made.
+std::optional<ScheduleCurve> find_schedule(const ExplainCommand& options, Environment& environment, std::string& why_not) {
+  DiagnosticSink ignored;  // a network is explained without a recipe
+  const std::optional<Recipe> recipe = resolve_recipe(environment.project, options.network.reference, ignored);
+  if (!recipe) {
+    if (!options.svg.empty())
+      throw RuntimeError("E0924", fmt::format("`{}` names no `train`, so there is no schedule", options.network.reference), "FILE.net:TRAIN");
+    return std::nullopt;
+  }
+  if (options.samples > 0 && steps_per_epoch(*recipe, options.samples) == 0)
+    throw RuntimeError("E0706", fmt::format("{} samples are less than one step", options.samples));
+  if (options.samples > 0 || !counts_steps(recipe->schedule)) return schedule_curve(*recipe, options.samples);
+  why_not = recipe_text(*recipe).at("schedule");
+  if (!options.svg.empty())
+    throw RuntimeError("E0924", "the schedule " + why_not + " counts steps, and how many an epoch has is not known", "--samples 50000");
+  return std::nullopt;
+}
+
+std::string schedule_text(const ScheduleCurve& curve) {
+  constexpr int kWidth = 60;
+  return fmt::format("schedule     {}\n             {}  at most {:.4g}, at last {:.4g}\n", curve.text,
+                     sparkline(curve.rates, kWidth), curve.highest, curve.last);
+}
+
+Json schedule_json(const ScheduleCurve& curve) {
+  Json rates = Json::array();
+  for (const auto& [epoch, rate] : curve.rates) rates.push_back({epoch, rate});
+  return {{"text", curve.text}, {"highest", curve.highest}, {"last", curve.last}, {"rates", rates}};
+}
+
 }  // namespace
 
 int run(const ExplainCommand& options, Environment& environment) {
@@ -204,7 +240,19 @@ int run(const ExplainCommand& options, Environment& environment) {
   const NetworkReport report =
       explain_network(environment.project, {options.network.reference, options.network.set, false}, options.batch,
                       options.train, settings_of(options.device));
-  environment.output.result(environment.output.json() ? to_json(report).dump(2) + "\n" : to_text(report));
+  std::string in_steps;
+  const std::optional<ScheduleCurve> schedule = find_schedule(options, environment, in_steps);
+  if (schedule && !options.svg.empty()) write_file(options.svg, plot_curves({{"Learning rate", "epoch", {{schedule->text, schedule->rates}}}}));
+  if (environment.output.json()) {
+    Json json = to_json(report);
+    if (schedule) json["schedule"] = schedule_json(*schedule);
+    environment.output.result(json.dump(2) + "\n");
+    return kExitOk;
+  }
+  std::string text = to_text(report);
+  if (schedule) text += schedule_text(*schedule);
+  if (!in_steps.empty()) text += fmt::format("schedule     {}; it counts steps, --samples N draws it\n", in_steps);
+  environment.output.result(text);
   return kExitOk;
 }
 

@@ -56,6 +56,15 @@ void make_folder(const std::string& folder) {
   if (error) throw RuntimeError("E0604", fmt::format("cannot make the folder {}: {}", folder, error.message()), "--output DIR");
 }
 
+// The layers that are not finite, in the order in which they are computed.
+std::string bad_layers(const std::vector<BadLayer>& layers) {
+  constexpr size_t kShown = 12;
+  std::string text = "not finite:\n";
+  for (size_t i = 0; i < layers.size() && i < kShown; ++i) text += "  " + to_string(layers[i]) + "\n";
+  if (layers.size() > kShown) text += fmt::format("  and {} more\n", layers.size() - kShown);
+  return text;
+}
+
 nlohmann::ordered_json summary(const TrainResult& result, const StageSeconds& seconds) {
   nlohmann::ordered_json json = {{"steps", result.step}, {"epochs", result.epochs}, {"stopped", result.stopped},
                                  {"compile_seconds", seconds.total()}, {"last", result.last_path}, {"best", result.best_path}};
@@ -95,6 +104,9 @@ int run(const TrainCommand& command, Environment& environment) {
   options.checkpoint_folder = folder_of(command, recipe.name);
   options.checkpoint_every = command.save_every;
   options.keep = command.keep;
+  options.watch = command.watch;
+  options.finite.every_value = command.check;
+  options.finite.on_bad_layers = [&](const std::vector<BadLayer>& layers) { output.note("\n" + bad_layers(layers)); };
   options.resume = resume_path(command, options.checkpoint_folder);
   options.log_path = command.log;
   options.max_steps = command.stop_after;

@@ -22,6 +22,7 @@ int run(const PredictCommand& options, Environment& environment);
 int run(const BenchCommand& options, Environment& environment);
 int run(const EmitCommand& options, Environment& environment);
 int run(const ExplainCommand& options, Environment& environment);
+int run(const LookCommand& options, Environment& environment);
 int run(const AugmentCommand& options, Environment& environment);
 int run(const GraphCommand& options, Environment& environment);
 int run(const OpsCommand& options, Environment& environment);

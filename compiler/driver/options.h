@@ -63,6 +63,8 @@ struct TrainCommand {
   std::string checkpoint;  // of --resume; empty: last.safetensors of the folder
   int64_t save_every = 0;  // steps; 0: at every epoch's end only
   int64_t keep = 1;        // checkpoints, the last one included
+  bool watch = false;      // tables, curves and events into the folder
+  bool check = false;      // every layer of every step
   int64_t stop_after = 0;  // steps; 0: train to the end
 };
 
@@ -73,6 +75,11 @@ struct EvalCommand {
   std::string weights, names;
   int64_t batch = 100;
   int64_t views = 0;  // augmented views of each sample whose probabilities are averaged; 0: the sample as it is
+  bool report = false;        // class by class
+  std::string svg;            // of the confusion matrix
+  bool precisions = false;    // a table of f32, bf16 and f16
+  std::vector<double> noise;  // a table of these, relative to each weight
+  uint64_t seed = 0;          // of the noise
 };
 
 struct PredictCommand {
@@ -113,6 +120,20 @@ struct ExplainCommand {
   DeviceOptions device;
   int64_t batch = 1;
   bool train = false;
+  std::string svg;      // of the schedule
+  int64_t samples = 0;  // of the training data, for schedules in steps; 0: not known
+};
+
+struct LookCommand {
+  NetworkOptions network;
+  DeviceOptions device;
+  std::string weights, names;
+  std::vector<std::string> inputs;  // PNG or JPEG
+  std::map<std::string, std::string> data;
+  int64_t count = 4;     // samples of the test data, without inputs
+  int64_t channels = 8;  // of each layer
+  std::vector<std::string> layers;  // globs; empty: the last layer of each size
+  std::string output = "look";
 };
 
 struct AugmentCommand {
@@ -154,8 +175,8 @@ struct CacheCommand {
 };
 
 using Command = std::variant<CheckCommand, TrainCommand, EvalCommand, PredictCommand, BenchCommand, EmitCommand,
-                             ExplainCommand, AugmentCommand, GraphCommand, OpsCommand, DevicesCommand, InspectCommand,
-                             ConvertCommand, CacheCommand>;
+                             ExplainCommand, LookCommand, AugmentCommand, GraphCommand, OpsCommand, DevicesCommand,
+                             InspectCommand, ConvertCommand, CacheCommand>;
 
 struct CommandLine {
   OutputOptions output;

@@ -124,6 +124,8 @@ void bind_running_commands(Binder& bind) {
     sub->add_option("--keep", o->keep, "Checkpoints to keep, the last one included; beside it as step-N.safetensors")
         ->check(CLI::Range(1, 1000000))
         ->capture_default_str();
+    sub->add_flag("--watch", o->watch, "Also write tables, curves and TensorBoard events into the folder");
+    sub->add_flag("--check", o->check, "End at the first layer, gradient or weight that is not finite");
     sub->add_option("--stop-after", o->stop_after, "Save and stop after so many steps")->check(positive());
     sub->parse_complete_callback([sub = sub, o = o, &line = bind.line] {
       o->resume = sub->count("--resume") > 0;
@@ -133,16 +135,43 @@ void bind_running_commands(Binder& bind) {
   {
     auto [sub, o] = bind.add<EvalCommand>("eval", "Loss, top-1 and top-5 on the test set.",
                                           "  netc eval mnist.net --weights runs/mnist/best.safetensors\n"
-                                          "  netc eval mnist.net --weights w.safetensors --data test=/data/mnist --json\n");
+                                          "  netc eval mnist.net --weights w.safetensors --data test=/data/mnist --json\n"
+                                          "  netc eval mnist.net --weights w.safetensors --report --svg confusion.svg\n"
+                                          "  netc eval mnist.net --weights w.safetensors --precisions --noise 0.05,0.1\n");
     Binder::network(sub, o->network, "FILE.net[:TRAIN]");
     Binder::device(sub, o->device);
     Binder::data(sub, o->data);
     sub->add_option("--weights", o->weights, "safetensors, .pt, .npz or a checkpoint")->required()->type_name("FILE");
     sub->add_option("--names", o->names, "A map of names: std.names:torchvision_resnet");
     sub->add_option("--batch", o->batch, "Results do not depend on it")->check(batch_range())->capture_default_str();
-    sub->add_option("--views", o->views, "Average the probabilities of so many augmented views of each sample")
-        ->check(CLI::Range(0, 1000))
-        ->capture_default_str();
+    auto* views = sub->add_option("--views", o->views, "Average the probabilities of so many augmented views of each sample")
+                      ->check(CLI::Range(0, 1000))
+                      ->capture_default_str();
+    auto* report = sub->add_flag("--report", o->report, "Also precision, recall and F1 of each class, the calibration error and the confusion matrix");
+    auto* svg = sub->add_option("--svg", o->svg, "Draw the confusion matrix")->type_name("FILE.svg");
+    sub->add_flag("--precisions", o->precisions, "A table: the result in f32, bf16 and f16")->excludes(views)->excludes(report)->excludes(svg);
+    sub->add_option("--noise", o->noise, "A table: each weight off by so much of itself, normally distributed: --noise 0.01,0.1")
+        ->check(CLI::Range(0.0, 10.0))
+        ->delimiter(',')
+        ->excludes(views)
+        ->excludes(report)
+        ->excludes(svg);
+    sub->add_option("--seed", o->seed, "Of the noise")->capture_default_str();
+  }
+  {
+    auto [sub, o] = bind.add<LookCommand>("look", "Draws what a network looks for and sees: its first filters, and its layers' activations.",
+                                          "  netc look mnist.net --weights best.safetensors               samples of the test data\n"
+                                          "  netc look r.net --weights w.safetensors --input cat.png --layers 'stage.0.**' --output cat\n");
+    Binder::network(sub, o->network);
+    Binder::device(sub, o->device);
+    auto* weights = sub->add_option("--weights", o->weights, "safetensors or a checkpoint")->required()->type_name("FILE");
+    sub->add_option("--names", o->names, "A map of names: std.names:torchvision_resnet")->needs(weights);
+    auto* input = sub->add_option("--input", o->inputs, "PNG or JPEG")->type_name("FILE...");
+    sub->add_option("--count", o->count, "Samples of the test data")->check(CLI::Range(1, 64))->capture_default_str()->excludes(input);
+    Binder::data(sub, o->data);
+    sub->add_option("--layers", o->layers, "Paths, with * and **; default: the last layer of each size")->type_name("GLOB...");
+    sub->add_option("--channels", o->channels, "Of each layer, the first ones")->check(CLI::Range(1, 256))->capture_default_str();
+    sub->add_option("--output", o->output, "A folder of PNG files")->type_name("DIR")->capture_default_str();
   }
   {
     auto [sub, o] = bind.add<AugmentCommand>("augment", "Draws what the network will see: samples and augmented views of them.",
@@ -222,11 +251,14 @@ void bind_reading_commands(Binder& bind) {
     auto [sub, o] = bind.add<ExplainCommand>("explain", "Explains a network layer by layer, or a message's code.",
                                              "  netc explain std.resnet:resnet50\n"
                                              "  netc explain mnist.net --train --batch 128 --json\n"
+                                             "  netc explain mnist.net --svg schedule.svg\n"
                                              "  netc explain E0201\n");
     Binder::network(sub, o->network, "FILE.net[:NAME], std.MODULE:NAME or a code");
     Binder::device(sub, o->device, false);
     sub->add_option("--batch", o->batch, "Images a step")->check(batch_range())->capture_default_str();
     sub->add_flag("--train", o->train, "Kernels and memory of the training step");
+    sub->add_option("--svg", o->svg, "Draw the training's schedule of learning rates")->type_name("FILE.svg");
+    sub->add_option("--samples", o->samples, "Of the training data, for a schedule that counts steps")->check(positive());
   }
   {
     auto [sub, o] = bind.add<GraphCommand>("graph", "Draws a network, with boxes for residual and inception.",

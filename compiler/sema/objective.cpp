@@ -83,10 +83,8 @@ ValueId Elaborator::correct_of(ValueId logits, ValueId label, const LossSpec& lo
 void Elaborator::add_metrics(ValueId logits, ValueId label, const LossSpec& loss) {
   const int64_t classes = builder_.type(logits).shape[1];
   const Attrs sum{{"reduction", std::string("sum")}};
-  if (config_.augmented) {  // the views' probabilities are averaged before anything is counted
-    builder_.add_output("probabilities", builder_.emit(op("softmax"), {logits}, {{"axis", int64_t{1}}}));
-    return;
-  }
+  builder_.add_output("probabilities", builder_.emit(op("softmax"), {logits}, {{"axis", int64_t{1}}}));
+  if (config_.augmented) return;  // the views' probabilities are averaged before anything is counted
   builder_.add_output("loss_sum", loss_of(logits, label, loss, "sum"));
   builder_.add_output("top1", correct_of(logits, label, loss, 1));
   builder_.add_output("top5", correct_of(logits, label, loss, std::min<int64_t>(5, classes)));

@@ -41,7 +41,7 @@ struct ElaborateLimits {
 enum class Purpose : uint8_t {
   predict,  // the network's declared outputs
   train,    // "loss" and "correct" (top-1 count); auxiliary heads, dropout, batch statistics
-  eval,     // "loss_sum", "top1", "top5"
+  eval,     // "probabilities" [N, C], "loss_sum", "top1", "top5"
 };
 
 struct ElaborateConfig {

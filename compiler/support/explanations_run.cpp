@@ -28,9 +28,15 @@ std::span<const Explanation> run_explanations() {
       {"E0912", "a call that does not fit the program", "A tensor's size is not the one that the compiled network takes.\n", "", ""},
       {"E0913", "threads cannot be started", "The system allows fewer threads than asked for.\n", "", "netc train mnist.net --threads 2\n"},
       {"E0914", "the loss is not finite",
-       "Training has diverged: the loss became infinite or NaN. The checkpoints of earlier steps are kept. A\n"
-       "smaller learning rate, or a warm-up, is the usual cure.\n",
+       "Training has diverged: the loss, or a weight, became infinite or NaN. The message names the first layer with such a\n"
+       "value. The weights were not changed by this step, and the checkpoints of earlier steps are kept. A smaller learning\n"
+       "rate, or a warm-up, is the usual cure; `--check` finds the step at which it begins.\n",
        "schedule = [constant(10.0)]\n", "schedule = [warmup(1epochs), cosine(peak = 0.1)]\n"},
+      {"E0915", "a value is not finite",
+       "`netc train --check` looks at every layer of every step, at the gradients and at the updated weights, and ends at the\n"
+       "first value that is infinite or NaN, with the layer and its line. Without it only the loss is looked at, which may\n"
+       "follow steps later.\n",
+       "netc train diverging.net --check\n", "clip = norm(1.0)\n"},
       {"E0921", "no drawing without graphviz",
        "`netc graph` makes SVG files through graphviz's program `dot`. A .dot file needs nothing.\n", "netc graph mnist.net\n",
        "netc graph mnist.net --output mnist.dot\n"},

@@ -217,7 +217,8 @@ class NETC_EXPORT Trainer {
   uint64_t planned_bytes() const noexcept;
 
   // One optimizer step on `batch`, a tensor per inputs(), of which the first `count` samples are
-  // valid. Gives the mean loss before the update.
+  // valid. Gives the mean loss before the update. Where the recipe accumulates, every `accumulate`-th call
+  // updates the weights; save, resume and fit are errors between.
   Result<float> step(const Tensor* batch, int count) noexcept;
   // Loss and accuracy on the recipe's test set.
   Result<Metrics> evaluate() noexcept;

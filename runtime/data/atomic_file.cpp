@@ -111,6 +111,12 @@ void AtomicFile::become_link_to(const std::string& path) {
   flush_folder();
 }
 
+void write_file(const std::string& path, const std::string& content) {
+  AtomicFile file(path);
+  file.write(content.data(), content.size());
+  file.commit();
+}
+
 void link_file(const std::string& path, const std::string& name) { AtomicFile(name).become_link_to(path); }
 
 }  // namespace netc

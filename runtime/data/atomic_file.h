@@ -34,6 +34,9 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+// A whole file. THROWS RuntimeError E0604.
+void write_file(const std::string& path, const std::string& content);
+
 // Gives a file a second name, replacing what has it, at once: afterwards both names are the same bytes, also after a power
 // cut. On a file system without links the second one is a copy. THROWS RuntimeError E0604.
 void link_file(const std::string& path, const std::string& name);

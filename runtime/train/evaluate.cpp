@@ -24,6 +24,14 @@ EvalResult evaluate(Context& context, const Dataset& data, Executor& executor, c
   });
   source.start(0, (samples + batch - 1) / batch);
 
+  std::vector<float> probabilities;
+  int64_t classes = 0;
+  if (options.report) {
+    classes = eval.output("probabilities").type.shape[1];
+    probabilities.resize(static_cast<size_t>(batch * classes));
+    eval.set_output("probabilities", probabilities.data());
+    *options.report = ClassificationReport(classes);
+  }
   EvalResult result;
   double top1 = 0, top5 = 0, weight = 0;
   int64_t done = 0;
@@ -38,6 +46,9 @@ EvalResult evaluate(Context& context, const Dataset& data, Executor& executor, c
     scalars.valid_count = valid(number);
     scalars.first_sample = number * batch;
     eval.run(context, scalars, executor);
+    for (int64_t i = 0; options.report && i < valid(number); ++i)
+      options.report->add(std::span(probabilities).subspan(static_cast<size_t>(i * classes), static_cast<size_t>(classes)),
+                          b->labels[static_cast<size_t>(i)]);
     done += valid(number);
     const auto counted = eval.has_output("counted") ? eval.scalar("counted") : static_cast<double>(valid(number));
     result.samples += static_cast<int64_t>(counted);
@@ -80,6 +91,7 @@ EvalResult evaluate_views(Context& context, const Recipe& recipe, int64_t views,
   std::vector<double> mean(probabilities.size());
   eval.set_output("probabilities", probabilities.data());
   if (eval.has_input("label")) eval.set_input("label", no_labels.data());
+  if (options.report) *options.report = ClassificationReport(classes);
   EvalResult result;
   double top1 = 0, top5 = 0;
   for (int64_t number = 0; const Batch* b = source.next(); ++number) {
@@ -107,6 +119,7 @@ EvalResult evaluate_views(Context& context, const Recipe& recipe, int64_t views,
       top1 += rank < 1;
       top5 += rank < 5;
       result.loss -= std::log(std::max(p[label], 1e-30));
+      if (options.report) options.report->add(std::vector<float>(p, p + classes), label);
     }
     if (options.on_progress) options.on_progress(first(number) + valid(number), samples);
   }

@@ -11,6 +11,7 @@
 
 #include "runtime/context.h"
 #include "runtime/data/dataset.h"
+#include "runtime/train/classification.h"
 
 namespace netc {
 
@@ -24,10 +25,11 @@ struct EvalResult {
 struct EvalOptions {
   const std::atomic<bool>* stop = nullptr;  // asked before each batch
   std::function<void(int64_t done, int64_t samples)> on_progress;
+  ClassificationReport* report = nullptr;  // replaced by this evaluation's; needs the output "probabilities"
 };
 
 // The entry's inputs are "image" [N, C, H, W] and "label" i64 [N]; its outputs "loss_sum", "top1" and "top5",
-// sums over the valid samples, and optionally "counted" and "loss_weight", what the counts and the loss are divided by.
+// sums over the valid samples, and optionally "probabilities" [N, C], "counted" and "loss_weight", what the counts and the loss are divided by.
 // THROWS RuntimeError E0710 if the data have another format than the network's input.
 EvalResult evaluate(Context& context, const Dataset& data, Executor& executor,
                     const EvalOptions& options = {});

@@ -1,14 +1,8 @@
 #include "runtime/train/train_log.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <utility>
 
 #include "compiler/base/error.h"
 
@@ -16,10 +10,6 @@ namespace netc {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-[[noreturn]] void cannot_write(const std::string& path) {
-  throw RuntimeError("E0604", "cannot write " + path + ": " + std::strerror(errno));
-}
 
 // Whether a line belongs to what was done up to `step`. Empty: it is no line of a log.
 std::optional<bool> is_before(const std::string& line, int64_t step, bool epoch_closed) {
@@ -49,58 +39,23 @@ void put(Json& json, const char* key, const std::optional<double>& value) {
 
 }  // namespace
 
-TrainLog::TrainLog(const std::string& path) {
-  open(path, true);
-}
+TrainLog::TrainLog(const std::string& path) : file_(path, 0) {}
 
 TrainLog::TrainLog(const std::string& path, int64_t step, bool epoch_closed) {
   std::error_code error;
-  if (std::filesystem::exists(path, error)) {
-    int64_t kept = kept_bytes(path, step, epoch_closed);
-    if (truncate(path.c_str(), kept) != 0) cannot_write(path);
-  }
-  open(path, false);
-}
-
-TrainLog::~TrainLog() {
-  if (descriptor_ >= 0) close(descriptor_);
-}
-
-TrainLog::TrainLog(TrainLog&& other) noexcept
-    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-TrainLog& TrainLog::operator=(TrainLog&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(descriptor_, other.descriptor_);
-  return *this;
-}
-
-void TrainLog::open(const std::string& path, bool truncate) {
-  path_ = path;
-  descriptor_ =
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (truncate ? O_TRUNC : 0), 0666);
-  if (descriptor_ < 0) cannot_write(path);
-}
-
-void TrainLog::write_line(std::string line) {
-  if (descriptor_ < 0) return;
-  line += '\n';
-  for (size_t done = 0; done < line.size();) {
-    ssize_t count = ::write(descriptor_, line.data() + done, line.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) cannot_write(path_);
-    done += static_cast<size_t>(count);
-  }
+  const bool exists = std::filesystem::exists(path, error);
+  file_ = AppendFile(path, exists ? kept_bytes(path, step, epoch_closed) : 0);
 }
 
 void TrainLog::write(const StepRecord& r) {
-  write_line(Json{{"kind", "step"},
+  file_.write(Json{{"kind", "step"},
                   {"epoch", r.epoch},
                   {"step", r.step},
                   {"loss", r.loss},
                   {"lr", r.learning_rate},
                   {"images_per_second", r.images_per_second}}
-                 .dump());
+                  .dump() +
+              "\n");
 }
 
 void TrainLog::write(const EpochRecord& r) {
@@ -111,7 +66,7 @@ void TrainLog::write(const EpochRecord& r) {
   put(json, "top5", r.top5);
   json["lr"] = r.learning_rate;
   json["seconds"] = r.seconds;
-  write_line(json.dump());
+  file_.write(json.dump() + "\n");
 }
 
 }  // namespace netc

@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "runtime/data/append_file.h"
+
 namespace netc {
 
 struct StepRecord {
@@ -33,19 +35,12 @@ class TrainLog {
   // Goes on with an existing log: keeps lines of steps up to `step`, without that step's epoch line unless
   // `epoch_closed`. A missing file is a new log; a file that is no log is refused, not cut.
   TrainLog(const std::string& path, int64_t step, bool epoch_closed);
-  ~TrainLog();
-  TrainLog(TrainLog&& other) noexcept;
-  TrainLog& operator=(TrainLog&& other) noexcept;
 
   void write(const StepRecord& record);
   void write(const EpochRecord& record);
 
  private:
-  void open(const std::string& path, bool truncate);
-  void write_line(std::string line);
-
-  std::string path_;
-  int descriptor_ = -1;
+  AppendFile file_;
 };
 
 }  // namespace netc

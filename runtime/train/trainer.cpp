@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 
 #include "compiler/base/error.h"
 #include "runtime/train/batches.h"
 #include "runtime/train/averaged_weights.h"
 #include "runtime/train/checkpoint_writer.h"
 #include "runtime/train/entry_io.h"
+#include "runtime/train/run_watch.h"
 #include "runtime/train/schedule.h"
 #include "runtime/train/train_log.h"
 
@@ -28,11 +28,12 @@ class Training {
         job_(job),
         options_(options),
         executor_(executor),
-        step_(context.program(), "step"),
+        step_(context.program(), "grad"),
         batch_(step_.require_images(job.train)),
         batches_(job.recipe.optimizer.accumulate),
         length_{steps_per_epoch(job.recipe, job.train.count()), job.recipe.epochs},
         id_(training_id(context, job)),
+        guard_(context.state(), options.finite),
         source_([this](int64_t number, Batch& batch) { fill(number, batch); }) {
     if (batches_ > 1) accumulate_.emplace(context.program(), "accumulate");
     if (length_.steps_per_epoch == 0) refuse_few_samples();
@@ -89,15 +90,31 @@ class Training {
     writer_.emplace(options_.checkpoint_folder, KeepOptions{options_.keep, progress_.step});
     result_.last_path = writer_->last_path();
     result_.best_path = writer_->best_path();
+    if (options_.watch) watch();
+  }
+
+  void watch() {
+    WatchOptions options;
+    options.folder = options_.checkpoint_folder;
+    options.class_names = job_.model.class_names;
+    options.channels = step_.input("image").type.shape[1];
+    if (options_.log_every > 0) options.every = options_.log_every;
+    options.resumed = !options_.resume.empty();
+    options.step = progress_.step;
+    options.epoch_closed = progress_.epoch_closed;
+    watch_.emplace(std::move(options));
   }
 
   void save_last() {
-    if (writer_) writer_->write_last(capture_checkpoint(context_.state(), job_.model, &id_, &progress_), progress_.step);
+    if (!writer_) return;
+    guard_.before_save();
+    writer_->write_last(capture_checkpoint(context_.state(), job_.model, &id_, &progress_), progress_.step);
   }
 
   // With a moving average these are the weights that were evaluated, to use and not to go on from.
   void save_best() {
     if (!writer_) return;
+    guard_.before_save();
     const bool averages = job_.recipe.optimizer.ema > 0;
     writer_->write_best(capture_checkpoint(context_.state(), job_.model, averages ? nullptr : &id_,
                                            averages ? nullptr : &progress_));
@@ -154,39 +171,37 @@ class Training {
     return stopped_ = asked || enough;
   }
 
-  // A step's batches, from `batch` on.
+  // A step's batches, from `batch` on, and their update.
   void run_step(int64_t epoch, const Batch* batch) {
     const int64_t in_epoch = progress_.step % length_.steps_per_epoch;
     const double rate = rate_at(progress_.step);
-    double loss = 0;
-    for (int64_t i = 0; i < batches_; ++i) {
-      if (i > 0) batch = source_.next();
-      loss += run_batch(i + 1 < batches_ ? *accumulate_ : step_, *batch, in_epoch * batches_ + i, rate);
-    }
-    loss /= static_cast<double>(batches_);
-    ++progress_.step;
-    if (!std::isfinite(loss))
-      throw RuntimeError("E0914",
-                         std::string("the loss is ") + (std::isnan(loss) ? "nan" : "infinite") + " at step " +
-                             std::to_string(progress_.step) + " (epoch " + std::to_string(epoch + 1) +
-                             ", learning rate " + std::to_string(static_cast<float>(rate)) + ")",
-                         "a lower learning rate, or a warm-up");
-    report_step(epoch, in_epoch + 1, loss, rate);
-  }
-
-  // Its loss. `number` counts the epoch's batches.
-  double run_batch(EntryIo& entry, const Batch& batch, int64_t number, double rate) {
     RuntimeScalars scalars;
     scalars.seed = static_cast<int64_t>(job_.recipe.seed);
     scalars.step = progress_.step;
     scalars.valid_count = batch_;
-    scalars.first_sample = number * batch_;
     scalars.learning_rate = static_cast<float>(rate);
+    double loss = 0;
+    for (int64_t i = 0; i < batches_; ++i) {
+      if (i > 0) batch = source_.next();
+      scalars.first_sample = (in_epoch * batches_ + i) * batch_;
+      loss += run_batch(i + 1 < batches_ ? *accumulate_ : step_, *batch, scalars);
+    }
+    context_.run("apply", {}, {}, scalars, executor_);
+    guard_.after_update(scalars);
+    ++progress_.step;
+    report_step(epoch, in_epoch + 1, loss / static_cast<double>(batches_), rate);
+  }
+
+  // Its loss. What is wrong is found before the weights change.
+  double run_batch(EntryIo& entry, const Batch& batch, const RuntimeScalars& scalars) {
+    guard_.before_batch(batch, scalars);
     entry.set_input("image", batch.images.data());
     entry.set_input("label", batch.labels.data());
     batch.augment.bind(entry);
     entry.run(context_, scalars, executor_);
     const double loss = entry.scalar("loss");
+    guard_.after_loss(loss, batch, scalars);
+    guard_.after_gradients(scalars);
     progress_.loss_sum += loss * static_cast<double>(batch_);
     if (entry.has_output("correct")) progress_.correct += entry.scalar("correct");
     progress_.counted += entry.has_output("counted") ? entry.scalar("counted") : static_cast<double>(batch_);
@@ -202,8 +217,9 @@ class Training {
       rate_steps_ = 0;
     }
     const double images_per_second = steps_per_second_ * static_cast<double>(batch_ * batches_);
-    if (options_.log_every > 0 && progress_.step % options_.log_every == 0)
-      log_.write(StepRecord{epoch + 1, progress_.step, loss, rate, images_per_second});
+    const StepRecord record{epoch + 1, progress_.step, loss, rate, images_per_second};
+    if (options_.log_every > 0 && progress_.step % options_.log_every == 0) log_.write(record);
+    if (watch_) watch_->step(record, context_.state());
     if (!options_.on_step) return;
     StepReport report;
     report.epoch = epoch + 1;
@@ -225,6 +241,7 @@ class Training {
   void close_epoch() {
     const auto samples = static_cast<double>(length_.steps_per_epoch * batch_ * batches_);
     EpochReport report;
+    ClassificationReport classes;
     report.epoch = progress_.step / length_.steps_per_epoch;
     report.epochs = length_.epochs;
     report.step = progress_.step;
@@ -232,7 +249,7 @@ class Training {
     if (step_.has_output("correct")) report.train_accuracy = progress_.correct / std::max(progress_.counted, 1.0);
     if (job_.test) {
       const AveragedWeights averaged(context_.state(), job_.recipe.optimizer.ema > 0);
-      report.test = evaluate(context_, *job_.test, executor_, {options_.stop, options_.on_evaluate});
+      report.test = evaluate(context_, *job_.test, executor_, {options_.stop, options_.on_evaluate, watch_ ? &classes : nullptr});
       if (report.test->stopped) {
         stopped_ = true;
         return;
@@ -258,6 +275,7 @@ class Training {
       record.top5 = report.test->top5;
     }
     log_.write(record);
+    if (watch_) watch_->epoch(record, report.test ? &classes : nullptr, context_.state());
     if (report.best) {
       const AveragedWeights averaged(context_.state(), job_.recipe.optimizer.ema > 0);
       save_best();
@@ -271,14 +289,16 @@ class Training {
   const TrainJob& job_;
   const TrainOptions& options_;
   Executor& executor_;
-  EntryIo step_;
+  EntryIo step_;  // the entry "grad": of a step's last batch
   std::optional<EntryIo> accumulate_;  // of all batches of a step but its last
   int64_t batch_;
   int64_t batches_;  // of a step
   TrainingLength length_;
   TrainingId id_;
+  FiniteGuard guard_;
   TrainLog log_;
   std::optional<CheckpointWriter> writer_;
+  std::optional<RunWatch> watch_;
   TrainingProgress progress_;
   TrainResult result_;
   bool stopped_ = false;
@@ -296,7 +316,7 @@ class Training {
 }  // namespace
 
 TrainingId training_id(const Context& context, const TrainJob& job) {
-  const EntryIo step(context.program(), "step");
+  const EntryIo step(context.program(), "grad");
   return {recipe_text(job.recipe), context.program().target, job.train.count(), step.input("image").type.shape[0],
           job.recipe.seed};
 }

@@ -1,4 +1,4 @@
-// The training loop: epochs of shuffled, augmented batches through the program's entry "step", an evaluation
+// The training loop: epochs of shuffled, augmented batches through the program's entries "grad" and "apply", an evaluation
 // after each epoch, checkpoints, a log, and a clean stop.
 //
 //   TrainJob job{.recipe = recipe, .train = *train, .test = test.get(), .model = info};
@@ -8,7 +8,8 @@
 // Guarantees: the bits of a training are a function of the program, the recipe with its seed, and the data,
 // not of threads or of interruptions. Whenever the process dies, the folder holds the last checkpoint
 // whole, and resuming from it ends in the same bytes as a run that was never interrupted. Checkpoints are written on a
-// thread of their own (checkpoint_writer.h). A training whose loss is no longer finite ends with RuntimeError E0914 and leaves the checkpoints alone.
+// thread of their own (checkpoint_writer.h). A training that diverges ends with RuntimeError E0914 before the weights
+// change, and leaves the checkpoints alone (finite.h).
 #pragma once
 
 #include <atomic>
@@ -21,6 +22,7 @@
 #include "runtime/data/dataset.h"
 #include "runtime/train/checkpoint.h"
 #include "runtime/train/evaluate.h"
+#include "runtime/train/finite.h"
 
 namespace netc {
 
@@ -60,12 +62,14 @@ struct TrainOptions {
   std::string resume;             // a checkpoint to go on from; empty: from the context's state
   std::optional<TrainingProgress> start;  // where the context's state stands, without `resume`
   std::string log_path;           // empty: none
+  bool watch = false;             // tables, curves and events into the folder too (run_watch.h)
   int64_t log_every = 50;         // steps
   int64_t max_steps = 0;          // stop as by `stop` after so many steps of the whole training; 0: no bound
   const std::atomic<bool>* stop = nullptr;  // asked after each step; true: save and return
   std::function<void(const StepReport&)> on_step;
   std::function<void(const EpochReport&)> on_epoch;
   std::function<void(int64_t done, int64_t samples)> on_evaluate;
+  FiniteOptions finite;
 };
 
 struct TrainResult {
@@ -78,11 +82,11 @@ struct TrainResult {
   std::string last_path, best_path;
 };
 
-// REQUIRES: the state is initialised, or options.resume is set. The entry's inputs are "image" [N, C, H, W],
-// "label" i64 [N] and, where the recipe augments, "affine" f32 [N, 2, 3]; its outputs "loss", the mean over
-// the batch, and optionally "correct", a count. Where the recipe accumulates, there is an entry "accumulate" like "step", for
-// all batches of a step but its last. THROWS RuntimeError: E0601 to E0606 (checkpoints), E0706 (too
-// few samples), E0710 (data of another format), E0914 (loss not finite).
+// REQUIRES: the state is initialised, or options.resume is set. The inputs of the entry "grad" are "image" [N, C, H, W],
+// "label" i64 [N] and, where the recipe augments, "affine" f32 [N, 2, 3] and the like; its outputs "loss", the mean over
+// the batch, and optionally "correct", a count. "apply" updates the weights. Where the recipe accumulates, there is an entry
+// "accumulate" like "grad", for all batches of a step but its last. THROWS RuntimeError: E0601 to E0606 (checkpoints), E0706 (too
+// few samples), E0710 (data of another format), E0914 and E0915 (something is not finite).
 TrainResult train(Context& context, const TrainJob& job, const TrainOptions& options, Executor& executor);
 
 // Which training this is, for save_checkpoint and restore_training.

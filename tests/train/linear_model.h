@@ -2,6 +2,7 @@
 // loop has to carry: parameters, a running mean, momentum, gradients, augmentation, a seed.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "runtime/data/dataset.h"
@@ -13,14 +14,15 @@ struct LinearModel {
   static constexpr int64_t kPixels = 16, kClasses = 3;
   static constexpr int64_t kWeights = kPixels * kClasses;
 
-  // operands: weight, momentum, mean (state), image, label, affine, loss, correct (arena). One task.
-  static void step(std::byte* state, std::byte* arena, const KernelArgs* args, int64_t, int64_t) {
-    float *weight = at<float>(state, args, 0), *momentum = at<float>(state, args, 1),
+  // operands: weight, gradient, mean (state), image, label, affine, loss, correct (arena). One task.
+  static void grad(std::byte* state, std::byte* arena, const KernelArgs* args, int64_t, int64_t) {
+    float *weight = at<float>(state, args, 0), *gradient = at<float>(state, args, 1),
           *mean = at<float>(state, args, 2);
     const auto* image = at<uint8_t>(arena, args, 3);
     const auto* label = at<int64_t>(arena, args, 4);
     const float* affine = at<float>(arena, args, 5);
-    float gradient[kWeights] = {}, total = 0;
+    std::fill_n(gradient, kWeights, 0.0f);
+    float total = 0;
     int32_t correct = 0;
     const int64_t n = args->scalars->valid_count;
     for (int64_t i = 0; i < n; ++i) {
@@ -40,12 +42,18 @@ struct LinearModel {
         for (int64_t k = 0; k < kPixels; ++k)
           gradient[c * kPixels + k] += (p[c] - (c == label[i] ? 1 : 0)) * x[k] / static_cast<float>(n);
     }
+    *at<float>(arena, args, 6) = total / static_cast<float>(n);
+    *at<int32_t>(arena, args, 7) = correct;
+  }
+
+  // operands: weight, momentum, gradient (state).
+  static void apply(std::byte* state, std::byte*, const KernelArgs* args, int64_t, int64_t) {
+    float *weight = at<float>(state, args, 0), *momentum = at<float>(state, args, 1);
+    const float* gradient = at<float>(state, args, 2);
     for (int64_t k = 0; k < kWeights; ++k) {
       momentum[k] = 0.9f * momentum[k] + gradient[k];
       weight[k] -= args->scalars->learning_rate * momentum[k];
     }
-    *at<float>(arena, args, 6) = total / static_cast<float>(n);
-    *at<int32_t>(arena, args, 7) = correct;
   }
 
   // operands: weight (state), image, label, loss_sum, top1, top5 (arena).
@@ -75,7 +83,7 @@ struct LinearModel {
         slot("fc.weight", StateKind::parameter, {kClasses, kPixels}, {InitSpec::Kind::normal, 0, 0.1});
     BufferRef momentum = slot("momentum/fc.weight", StateKind::moment, {kClasses, kPixels}, {});
     BufferRef mean = slot("input.running_mean", StateKind::buffer, {kPixels}, {});
-    slot("gradient/fc.weight", StateKind::gradient, {kClasses, kPixels}, {});
+    BufferRef gradient = slot("gradient/fc.weight", StateKind::gradient, {kClasses, kPixels}, {});
     auto entry = [&](const char* name, std::vector<IoSlot> inputs, std::vector<IoSlot> outputs) {
       EntryPoint e{name, std::move(inputs), std::move(outputs), {}, 0};
       for (std::vector<IoSlot>* slots : {&e.inputs, &e.outputs})
@@ -85,7 +93,7 @@ struct LinearModel {
         }
       return e;
     };
-    EntryPoint step_entry = entry("step",
+    EntryPoint grad_entry = entry("grad",
                                   {{"image", {DType::u8, {batch, 1, 4, 4}}, {}},
                                    {"label", {DType::i64, {batch}}, {}},
                                    {"affine", {DType::f32, {batch, 2, 3}}, {}}},
@@ -104,10 +112,12 @@ struct LinearModel {
       e.launches.push_back({kernel, std::move(state), 1, e.name, 0, 0});
       p.kernels.push_back(std::move(info));
     };
-    launch(step_entry, 0, {weight, momentum, mean});
+    EntryPoint apply_entry = entry("apply", {}, {});
+    launch(grad_entry, 0, {weight, gradient, mean});
     launch(eval_entry, 1, {weight});
-    p.entries = {step_entry, eval_entry};
-    return {p, {step, eval}};
+    launch(apply_entry, 2, {weight, momentum, gradient});
+    p.entries = {grad_entry, eval_entry, apply_entry};
+    return {p, {grad, eval, apply}};
   }
 
   // Images whose brightest row tells the class, with noise.
