@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <limits>
 #include <map>
 
 #include "runtime/initialize.h"
@@ -320,6 +321,46 @@ TEST(Trainer, LossThatIsNotFinite) {
   run.recipe.schedule.peak = 1e30;
   EXPECT_EQ(error_of(folder, [&] { run.go(); }).substr(0, 52), "E0914 the loss is nan at step 2, learning rate 1e+30");
   EXPECT_FALSE(std::filesystem::exists(folder / "a/last.safetensors"));
+}
+
+TEST(Trainer, NoCheckpointHoldsAValueThatIsNotFinite) {
+  TemporaryFolder folder;
+  Session first(folder / "a");
+  first.options.max_steps = 7;
+  first.go();
+  const std::string before = read_text(folder / "a/last.safetensors");
+  for (const char* path : {"fc.weight", "momentum/fc.weight", "input.running_mean"}) {
+    Session run(folder / "a", folder / "a/last.safetensors");
+    run.options.max_steps = 8;
+    run.options.on_step = [&](const StepReport&) {
+      run.context.state().floats(*run.context.state().find(path)).back() = -std::numeric_limits<float>::infinity();
+    };
+    EXPECT_EQ(error_of(folder, [&] { run.go(); }).substr(0, 36 + std::string(path).size()),
+              std::string("E0914 the training has diverged: `") + path + "` ") << path;
+    EXPECT_EQ(read_text(folder / "a/last.safetensors"), before);
+  }
+}
+
+TEST(Trainer, TheCauseOfADivergenceIsSaid) {
+  TemporaryFolder folder;
+  const std::vector<BadLayer> found = {{"fc", "linear(3)", "t.net:4", 2, 24}, {"softmax", "", "", 24, 24}};
+  Session run(folder / "a");
+  run.recipe.schedule = {};
+  run.recipe.schedule.peak = 1e30;
+  std::vector<BadLayer> told;
+  run.options.finite.find_bad_layers = [&](const State&, const Batch& batch, const RuntimeScalars& scalars) {
+    EXPECT_EQ(batch.labels.size(), 8u);
+    return scalars.step == 1 ? found : std::vector<BadLayer>{};
+  };
+  run.options.finite.on_bad_layers = [&](const std::vector<BadLayer>& layers) { told = layers; };
+  const std::string where = "; the first layer that is not finite is `fc`, linear(3) at t.net:4: 2 of 24 values | fix: ";
+  EXPECT_TRUE(error_of(folder, [&] { run.go(); }).starts_with("E0914 the loss is nan at step 2, learning rate 1e+30" + where));
+  EXPECT_EQ(told.size(), 2u);
+  Session checked(folder / "b");
+  checked.recipe = run.recipe;
+  checked.options.finite = run.options.finite;
+  checked.options.finite.every_value = true;
+  EXPECT_TRUE(error_of(folder, [&] { checked.go(); }).starts_with("E0915 a layer is not finite at step 2, learning rate 1e+30" + where));
 }
 
 TEST(Trainer, RefusesWhatCannotWork) {
