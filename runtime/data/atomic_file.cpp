@@ -19,16 +19,15 @@ namespace {
 
 constexpr const char* kSuffix = ".tmp-";  // then the process id
 
-// Removes what processes that were killed while writing have left: files PREFIX<pid>-<serial>.
-void remove_abandoned(const std::string& prefix) {
+// Removes what processes that were killed while writing have left: files NAME.tmp-<pid>-<serial> whose NAME is wanted.
+template <class Wanted>
+void remove_abandoned(const std::filesystem::path& folder, Wanted wanted) {
   std::error_code ignored;
-  std::filesystem::path path(prefix);
-  std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  for (std::filesystem::directory_iterator it(folder, ignored), end; !ignored && it != end;
-       it.increment(ignored)) {
-    std::string name = it->path().filename().string(), start = path.filename().string();
-    if (!name.starts_with(start)) continue;
-    int pid = std::atoi(name.c_str() + start.size());
+  for (std::filesystem::directory_iterator it(folder, ignored), end; !ignored && it != end; it.increment(ignored)) {
+    const std::string name = it->path().filename().string();
+    const size_t at = name.rfind(kSuffix);
+    if (at == std::string::npos || !wanted(name.substr(0, at))) continue;
+    const int pid = std::atoi(name.c_str() + at + std::strlen(kSuffix));
     if (pid > 0 && kill(pid, 0) != 0 && errno == ESRCH) unlink(it->path().c_str());
   }
 }
@@ -42,7 +41,8 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
     std::filesystem::path target = std::filesystem::weakly_canonical(path_, ignored);
     if (!ignored) path_ = target.string();
   }
-  remove_abandoned(path_ + kSuffix);
+  const std::filesystem::path own(path_);
+  remove_abandoned(own.has_parent_path() ? own.parent_path() : ".", [&](const std::string& name) { return name == own.filename(); });
   static std::atomic<int> serial{0};
   temporary_ = path_ + kSuffix + std::to_string(getpid()) + "-" + std::to_string(serial++);
   descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -109,6 +109,10 @@ void AtomicFile::become_link_to(const std::string& path) {
   unlink(temporary_.c_str());  // renaming onto another link of the same file leaves both
   temporary_.clear();
   flush_folder();
+}
+
+void remove_abandoned_files(const std::string& folder, const std::string& extension) {
+  remove_abandoned(folder, [&](const std::string& name) { return name.ends_with(extension); });
 }
 
 void write_file(const std::string& path, const std::string& content) {

@@ -34,6 +34,9 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+// Removes from a folder what processes that were killed while writing files with this extension there have left.
+void remove_abandoned_files(const std::string& folder, const std::string& extension);
+
 // A whole file. THROWS RuntimeError E0604.
 void write_file(const std::string& path, const std::string& content);
 

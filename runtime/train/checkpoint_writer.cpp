@@ -38,6 +38,7 @@ CheckpointWriter::CheckpointWriter(std::string folder, const KeepOptions& option
   std::error_code error;
   std::filesystem::create_directories(folder_, error);
   if (error) throw RuntimeError("E0604", "cannot create " + folder_ + ": " + error.message());
+  remove_abandoned_files(folder_, std::string(kSuffix));
   find_kept(options.resumed);
   thread_ = std::thread([this] { serve(); });
 }

@@ -111,9 +111,16 @@ class Faults(Case):
         self.assertIn("E0604 cannot write /dev/full: No space left on device", done.stderr)
 
     def test_failing_read(self):
-        """/proc/self/mem opens and fails to read at offset 0; a folder is no file."""
-        done = self.train("--resume", "/proc/self/mem", code=3)
-        self.assertIn("E06", done.stderr)
+        """A regular file with a size that cannot be read: the kernel knows no speed of the loopback device."""
+        failing = "/sys/class/net/lo/speed"
+        try:
+            with open(failing, "rb") as file:
+                file.read()
+            self.skipTest(f"{failing} can be read here")
+        except FileNotFoundError:
+            self.skipTest(f"there is no {failing} here")
+        except OSError as error:
+            self.assertIn(f"E0602 cannot read {failing}: {error.strerror}", self.train("--resume", failing, code=3).stderr)
         self.assertIn("E0602", self.train("--resume", "a", code=3).stderr)
         self.assert_nothing_lost()
 
