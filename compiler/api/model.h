@@ -32,11 +32,11 @@ Model load_model(Compilation compilation, int threads);
 std::function<std::string(const std::string& path)> mapped_names(Project& project, const std::string& names);
 
 // Weights of a file (runtime/data/tensor_file.h) or a checkpoint; `names` is a map ("std.names:torchvision_resnet") or
-// empty. Gives what the file says of the model. THROWS RuntimeError E0601 to E0607, CompileError for the map.
+// empty. Gives what the file says of the model. THROWS RuntimeError E0601 to E0609, CompileError for the map.
 ModelInfo load_weights_into(Model& model, const std::string& path, const std::string& names, Project& project,
                             Executor& executor);
 
-// A recipe's `weights = load(...)`. THROWS RuntimeError E0601 to E0607, CompileError for the map.
+// A recipe's `weights = load(...)`. THROWS RuntimeError E0601 to E0609, CompileError for the map.
 LoadReport load_initial_weights(State& state, const WeightsSpec& weights, Project& project);
 
 // The initialisers' weights, from a seed.
