@@ -1,6 +1,10 @@
 #include "compiler/lower/fuse_results.h"
 
+#include <algorithm>
+#include <map>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "compiler/base/error.h"
 #include "compiler/ir/op_def.h"
@@ -38,17 +42,27 @@ bool loads_own_elements(const Graph& graph, const FusedKernel& k, size_t operand
   return own;
 }
 
+// Which kernels read a state variable, and by which of their operands.
+using StateReaders = std::map<int32_t, std::vector<std::pair<int32_t, size_t>>>;
+
+StateReaders readers_of_states(const Graph& graph, const Fusion& fusion) {
+  StateReaders readers;
+  for (size_t k = 0; k < fusion.kernels.size(); ++k)
+    for (size_t i = 0; i < fusion.kernels[k].operands.size(); ++i)
+      if (const int32_t state = state_behind(graph, fusion, fusion.kernels[k].operands[i]); state >= 0)
+        readers[state].emplace_back(static_cast<int32_t>(k), i);
+  return readers;
+}
+
 // Whether kernel `writer` may overwrite the state variable: all readers come before it, or are it, element by element.
-bool may_overwrite(const Graph& graph, const Fusion& fusion, int32_t state, int32_t writer) {
-  for (size_t k = 0; k < fusion.kernels.size(); ++k) {
-    const FusedKernel& kernel = fusion.kernels[k];
-    for (size_t i = 0; i < kernel.operands.size(); ++i) {
-      if (state_behind(graph, fusion, kernel.operands[i]) != state) continue;
-      auto reader = static_cast<int32_t>(k);
-      if (reader > writer || (reader == writer && !loads_own_elements(graph, kernel, i))) return false;
-    }
-  }
-  return true;
+bool may_overwrite(const Graph& graph, const Fusion& fusion, const StateReaders& readers, int32_t state, int32_t writer) {
+  const auto found = readers.find(state);
+  if (found == readers.end()) return true;
+  return std::all_of(found->second.begin(), found->second.end(), [&](const auto& reader) {
+    const auto [kernel, operand] = reader;
+    return kernel < writer ||
+           (kernel == writer && loads_own_elements(graph, fusion.kernels[static_cast<size_t>(kernel)], operand));
+  });
 }
 
 }  // namespace
@@ -73,13 +87,14 @@ void place_results(const Graph& graph, Expansion& expansion, Fusion& fusion) {
   for (const StateUpdate& update : graph.updates) read_last.insert(state_behind(graph, fusion, update.value));
   for (const GraphOutput& output : graph.outputs) read_last.insert(state_behind(graph, fusion, output.value));
 
+  const StateReaders readers = readers_of_states(graph, fusion);
   std::vector<size_t> copied;
   for (size_t i = 0; i < graph.updates.size(); ++i) {
     const StateUpdate& update = graph.updates[i];
     auto [base, dense] = view_base(graph, fusion, update.value);
     bool direct = dense && role_of(fusion, base) == ValueRole::computed && !fusion.in_state.count(base) &&
                   !fusion.pieces.count(base) && !read_last.count(update.state) &&
-                  may_overwrite(graph, fusion, update.state, fusion.kernel_of[static_cast<size_t>(base.index)]);
+                  may_overwrite(graph, fusion, readers, update.state, fusion.kernel_of[static_cast<size_t>(base.index)]);
     if (direct) {
       fusion.in_state[base] = update.state;
     } else {
