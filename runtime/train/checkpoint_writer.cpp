@@ -40,6 +40,7 @@ CheckpointWriter::CheckpointWriter(std::string folder, const KeepOptions& option
   if (error) throw RuntimeError("E0604", "cannot create " + folder_ + ": " + error.message());
   remove_abandoned_files(folder_, std::string(kSuffix));
   find_kept(options.resumed);
+  if (keep_ > 1 && options.resumed > 0) prune();  // a process that was killed may not have come to it
   thread_ = std::thread([this] { serve(); });
 }
 
@@ -115,16 +116,22 @@ void CheckpointWriter::serve() {
 }
 
 void CheckpointWriter::write(const Job& job) {
-  write_checkpoint(job.step < 0 ? best_path() : last_path(), job.image);
-  if (job.step >= 0 && keep_ > 1) keep(job.step);
+  if (job.step < 0) write_checkpoint(best_path(), job.image);
+  else if (keep_ == 1) write_checkpoint(last_path(), job.image);
+  else write_kept(job);
 }
 
-// Gives the last checkpoint its second name, then removes what is too old.
-void CheckpointWriter::keep(int64_t step) {
-  const std::string name = step_name(step);
-  link_file(last_path(), path_of(name));
+// Under its step's name first, so that the last checkpoint is always one of those that are kept.
+void CheckpointWriter::write_kept(const Job& job) {
+  const std::string name = step_name(job.step);
+  write_checkpoint(path_of(name), job.image);
+  link_file(path_of(name), last_path());
   std::erase(kept_, name);
   kept_.push_back(name);
+  prune();
+}
+
+void CheckpointWriter::prune() {
   while (static_cast<int64_t>(kept_.size()) > keep_) {
     std::error_code ignored;  // one that somebody else removed
     std::filesystem::remove(path_of(kept_.front()), ignored);

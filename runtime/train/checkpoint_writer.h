@@ -8,8 +8,8 @@
 //
 // Guarantees: whenever the process dies, `last.safetensors` and `best.safetensors` are whole, the old ones or the new
 // ones, and checkpoints become visible in the order of the calls. With `keep` above 1 the newest K are also there as
-// step-00000390.safetensors; an older one is removed only after a newer one is on the disk for good. A write that fails
-// removes nothing, and ends the training with its error.
+// step-00000390.safetensors, the last one among them; an older one is removed only after a newer one is on the disk for
+// good. A write that fails removes nothing, and ends the training with its error.
 #pragma once
 
 #include <condition_variable>
@@ -61,7 +61,8 @@ class CheckpointWriter {
   void rethrow();
   void serve();
   void write(const Job& job);
-  void keep(int64_t step);
+  void write_kept(const Job& job);
+  void prune();
 
   std::string folder_;
   int64_t keep_;

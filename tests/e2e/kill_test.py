@@ -14,7 +14,7 @@ import unittest
 
 from support import NETC, Case, main, read_safetensors
 
-KILLS = int(os.environ.get("NETC_KILLS", "30"))
+KILLS = int(os.environ.get("NETC_KILLS", "24"))
 
 
 class Kills(Case):
@@ -29,7 +29,7 @@ class Kills(Case):
         return [(self.folder / out / f"{name}.safetensors").read_bytes() for name in ("last", "best")]
 
     def test_random_kills_leave_no_trace(self):
-        self.tiny(epochs=30, train=256)
+        self.tiny(epochs=12, train=256)
         started = time.time()
         subprocess.run(self.command("whole"), cwd=self.folder, env=self.environment(), check=True)
         subprocess.run(self.command("again"), cwd=self.folder, env=self.environment(), check=True)  # kernels are cached

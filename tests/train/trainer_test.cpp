@@ -187,6 +187,13 @@ TEST(Trainer, KeepsTheNewestCheckpoints) {
   Session end(part, part + "/last.safetensors");
   end.options.keep = 2;
   end.go();
+  // A process that was killed before it removed what is too old: the next one does, even with nothing else to do.
+  std::filesystem::copy_file(part + "/step-00000016.safetensors", part + "/step-00000003.safetensors");
+  Session nothing(part, part + "/last.safetensors");
+  nothing.options.keep = 2;
+  nothing.go();
+  EXPECT_EQ(names_in(part), (std::vector<std::string>{"best.safetensors", "last.safetensors", "run.jsonl", "step-00000016.safetensors",
+                                                       "step-00000020.safetensors"}));
   EXPECT_EQ(read_text(part + "/last.safetensors"), read_text(folder / "whole/last.safetensors"));
   EXPECT_EQ(read_text(part + "/best.safetensors"), read_text(folder / "whole/best.safetensors"));
   // Another training in the same folder: the old ones go when there are new ones.
