@@ -143,6 +143,7 @@ void TorchFile::add_tensor(const Pickle& pickle, const Pickle::Node& tensor, con
 
 void TorchFile::read(const TensorEntry& entry, std::span<std::byte> to) const {
   NETC_CHECK(static_cast<int64_t>(to.size()) == entry.type.bytes(), "tensor's size");
+  if (to.empty()) return;  // no elements: there may be no memory either
   const StridedTensor& tensor = tensors_[number(entry)];
   const ElementType& type = kElementTypes[tensor.type];
   const std::vector<std::byte> storage = archive_.read(*tensor.storage, path() + ":" + entry.name);
