@@ -8,27 +8,6 @@ namespace {
 
 using Kind = AugmentSpec::Kind;
 
-const std::vector<ConstructorDef>& augmentations() {
-  static const std::vector<ConstructorDef> known = {
-      {"crop", {"size", "pad"}},
-      {"random_resized_crop", {"size", "area"}},
-      {"flip", {"direction"}},
-      {"rotate", {"angle"}},
-      {"shift", {"share"}},
-      {"scale", {"share"}},
-      {"shear", {"angle"}},
-      {"color_jitter", {"brightness", "contrast", "saturation", "hue"}},
-      {"grayscale", {"probability"}},
-      {"erase", {"probability", "area"}},
-      {"cutout", {"size"}},
-      {"mixup", {"alpha"}},
-      {"cutmix", {"alpha"}},
-      {"rand_augment", {"count", "magnitude"}},
-      {"trivial_augment", {}},
-  };
-  return known;
-}
-
 // One augmentation from its call.
 class AugmentReader {
  public:
@@ -121,6 +100,27 @@ class AugmentReader {
 };
 
 }  // namespace
+
+const std::vector<ConstructorDef>& augmentations() {
+  static const std::vector<ConstructorDef> known = {
+      {"crop", {"size", "pad"}},
+      {"random_resized_crop", {"size", "area"}},
+      {"flip", {"direction"}},
+      {"rotate", {"angle"}},
+      {"shift", {"share"}},
+      {"scale", {"share"}},
+      {"shear", {"angle"}},
+      {"color_jitter", {"brightness", "contrast", "saturation", "hue"}},
+      {"grayscale", {"probability"}},
+      {"erase", {"probability", "area"}},
+      {"cutout", {"size"}},
+      {"mixup", {"alpha"}},
+      {"cutmix", {"alpha"}},
+      {"rand_augment", {"count", "magnitude"}},
+      {"trivial_augment", {}},
+  };
+  return known;
+}
 
 const std::vector<ConstructorDef>& preprocess_steps() {
   static const std::vector<ConstructorDef> known = {{"resize", {"size"}}, {"center_crop", {"size"}}};

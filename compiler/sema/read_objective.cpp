@@ -15,13 +15,33 @@ std::vector<double> read_class_weights(ConfigReader& reader, const Constructor& 
 
 }  // namespace
 
+const std::vector<ConstructorDef>& losses() {
+  static const std::vector<ConstructorDef> known = {
+      {"cross_entropy", {"label_smoothing", "weights", "ignore"}},
+      {"mse", {}},
+      {"binary_cross_entropy", {"label_smoothing"}},
+      {"smooth_l1", {"beta"}},
+  };
+  return known;
+}
+
+const std::vector<ConstructorDef>& optimizers() {
+  static const std::vector<ConstructorDef> known = {
+      {"sgd", {"momentum", "weight_decay", "nesterov", "dampening"}},
+      {"adam", {"beta1", "beta2", "eps", "weight_decay"}},
+      {"adamw", {"beta1", "beta2", "eps", "weight_decay"}},
+      {"rmsprop", {"alpha", "eps", "momentum", "weight_decay", "centered"}},
+  };
+  return known;
+}
+
+const std::vector<ConstructorDef>& clippings() {
+  static const std::vector<ConstructorDef> known = {{"norm", {"limit"}}, {"value", {"limit"}}};
+  return known;
+}
+
 LossSpec read_loss(ConfigReader& reader, const Expression& value) {
-  const Constructor c = reader.constructor(value,
-                                           {{"cross_entropy", {"label_smoothing", "weights", "ignore"}},
-                                            {"mse", {}},
-                                            {"binary_cross_entropy", {"label_smoothing"}},
-                                            {"smooth_l1", {"beta"}}},
-                                           "a loss");
+  const Constructor c = reader.constructor(value, losses(), "a loss");
   LossSpec spec;
   spec.kind = c.name == "mse"                    ? LossSpec::Kind::mse
               : c.name == "binary_cross_entropy" ? LossSpec::Kind::binary_cross_entropy
@@ -37,12 +57,7 @@ LossSpec read_loss(ConfigReader& reader, const Expression& value) {
 
 void read_optimizer(ConfigReader& reader, const Expression& value, OptimizerSpec& spec) {
   using Kind = OptimizerSpec::Kind;
-  const Constructor c = reader.constructor(value,
-                                           {{"sgd", {"momentum", "weight_decay", "nesterov", "dampening"}},
-                                            {"adam", {"beta1", "beta2", "eps", "weight_decay"}},
-                                            {"adamw", {"beta1", "beta2", "eps", "weight_decay"}},
-                                            {"rmsprop", {"alpha", "eps", "momentum", "weight_decay", "centered"}}},
-                                           "an optimizer", {"lars", "lamb", "adagrad"});
+  const Constructor c = reader.constructor(value, optimizers(), "an optimizer", {"lars", "lamb", "adagrad"});
   spec.kind = c.name == "sgd" ? Kind::sgd : c.name == "adam" ? Kind::adam : c.name == "adamw" ? Kind::adamw : Kind::rmsprop;
   spec.momentum = reader.real(c, "momentum", 0, {0, 1});
   spec.dampening = reader.real(c, "dampening", 0, {0, 1});
@@ -61,7 +76,7 @@ void read_optimizer(ConfigReader& reader, const Expression& value, OptimizerSpec
 }
 
 void read_clip(ConfigReader& reader, const Expression& value, OptimizerSpec& spec) {
-  const Constructor c = reader.constructor(value, {{"norm", {"limit"}}, {"value", {"limit"}}}, "a way to clip gradients");
+  const Constructor c = reader.constructor(value, clippings(), "a way to clip gradients");
   reader.require(c, "limit");
   const double limit = reader.real(c, "limit", 0, {0, 1e30, true});
   spec.clip_norm = c.name == "norm" ? limit : 0;

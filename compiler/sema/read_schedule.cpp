@@ -19,8 +19,8 @@ ScheduleSpec::Kind kind_of_course(const std::string& name) {
 
 }  // namespace
 
-ScheduleSpec read_schedule(ConfigReader& reader, const Expression& value) {
-  const std::vector<ConstructorDef> known = {
+const std::vector<ConstructorDef>& schedules() {
+  static const std::vector<ConstructorDef> known = {
       {"warmup", {"length", "start"}},
       {"constant", {"lr"}},
       {"step", {"peak", "gamma", "every"}},
@@ -32,11 +32,15 @@ ScheduleSpec read_schedule(ConfigReader& reader, const Expression& value) {
       {"restarts", {"peak", "first", "growth", "floor"}},
       {"plateau", {"peak", "gamma", "patience", "floor"}},
   };
+  return known;
+}
+
+ScheduleSpec read_schedule(ConfigReader& reader, const Expression& value) {
   ScheduleSpec spec;
   const Bounds positive{0, 1000, true};
   bool has_main = false, has_warmup = false;
   for (const Expression* item : reader.items(value)) {
-    const Constructor c = reader.constructor(*item, known, "a schedule");
+    const Constructor c = reader.constructor(*item, schedules(), "a schedule");
     if (c.name == "warmup") {
       if (has_warmup) reader.fail(reader.error("E0505", c.span, "a schedule has one warm-up"));
       if (has_main) reader.fail(reader.error("E0504", c.span, "`warmup` comes first"));

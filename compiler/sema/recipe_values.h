@@ -10,6 +10,13 @@
 
 namespace netc {
 
+// What the values of `loss`, `optimizer`, `clip`, `schedule` and `augment` may name.
+const std::vector<ConstructorDef>& losses();
+const std::vector<ConstructorDef>& optimizers();
+const std::vector<ConstructorDef>& clippings();
+const std::vector<ConstructorDef>& schedules();
+const std::vector<ConstructorDef>& augmentations();
+
 LossSpec read_loss(ConfigReader& reader, const Expression& value);            // read_objective.cpp
 // The optimizer's own fields; those of `clip` and `ema` stay.
 void read_optimizer(ConfigReader& reader, const Expression& value, OptimizerSpec& spec);  // read_objective.cpp

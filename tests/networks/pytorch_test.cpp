@@ -12,9 +12,9 @@
 
 #include "compiler/passes/differentiate.h"
 #include "compiler/passes/pipeline.h"
-#include "compiler/passes/update.h"
 #include "compiler/sema/sema.h"
 #include "tests/fixture/fixture.h"
+#include "tests/fixture/interpreted_training.h"
 
 namespace netc {
 namespace {
@@ -112,67 +112,24 @@ TEST_P(Network, LogitsInInference) {
   EXPECT_EQ(fixture::difference(interpret(optimized, initial(optimized)).outputs.at("logits"), expected, "logits", kTolerance), "");
 }
 
-// One training step's results, and the state for the next.
-struct Trainer {
-  Graph graph;
-  InterpretInputs given;
-  OptimizerSpec optimizer;
-  HostTensor momentum;  // of all parameters, one after another
-
-  double step() {
-    InterpretResult result = interpret(graph, given);
-    given.states = std::move(result.states);
-    return result.outputs.at("loss").data.at(0);
-  }
-
-  // The optimizer's graph on slabs made of all parameters.
-  void update(double learning_rate) {
-    HostTensor parameters, gradients;
-    std::vector<std::string> paths;
-    for (const StateVariable& state : graph.states) {
-      if (state.kind != StateKind::parameter) continue;
-      paths.push_back(state.path);
-      const std::vector<double>&p = given.states.at(state.path).data, &g = given.states.at("gradient/" + state.path).data;
-      parameters.data.insert(parameters.data.end(), p.begin(), p.end());
-      gradients.data.insert(gradients.data.end(), g.begin(), g.end());
-    }
-    const auto count = static_cast<int64_t>(parameters.data.size());
-    parameters.shape = gradients.shape = {count};
-    if (momentum.data.empty()) momentum = {{count}, std::vector<double>(parameters.data.size(), 0)};
-    InterpretInputs slabs;
-    slabs.scalars.step = given.scalars.step;
-    slabs.learning_rate = learning_rate;
-    slabs.states = {{kParameterSlab, std::move(parameters)}, {kGradientSlab, std::move(gradients)}, {"slab/momentum", std::move(momentum)}};
-    InterpretResult result = interpret(make_update(optimizer, count), slabs);
-    momentum = std::move(result.states.at("slab/momentum"));
-    auto from = result.states.at(kParameterSlab).data.begin();
-    for (const std::string& path : paths) {
-      std::vector<double>& data = given.states.at(path).data;
-      std::copy_n(from, data.size(), data.begin());
-      from += static_cast<std::ptrdiff_t>(data.size());
-    }
-    ++given.scalars.step;
-  }
-};
-
 TEST_P(Network, LossGradientsAndSteps) {
-  Trainer trainer;
-  trainer.graph = optimize(differentiate(elaborate_for(GetParam(), fixture_, Purpose::train).graph, "loss"));
-  trainer.given = initial(trainer.graph);
-  trainer.optimizer.momentum = fixture_["sgd"].at("momentum");
-  trainer.optimizer.weight_decay = fixture_["sgd"].at("weight_decay");
+  OptimizerSpec optimizer;
+  optimizer.momentum = fixture_["sgd"].at("momentum");
+  optimizer.weight_decay = fixture_["sgd"].at("weight_decay");
+  Graph graph = optimize(differentiate(elaborate_for(GetParam(), fixture_, Purpose::train).graph, "loss"));
+  fixture::InterpretedTraining trainer(graph, initial(graph), optimizer);
   const std::vector<double> losses = fixture_.at("losses").get<std::vector<double>>();
   for (size_t step = 0; step < losses.size(); ++step) {
     double loss = trainer.step();
     EXPECT_NEAR(loss, losses[step], kTolerance * losses[step]) << "step " << step;
     if (step == 0) {
       size_t compared = 0;
-      for (const StateVariable& state : trainer.graph.states) {
+      for (const StateVariable& state : trainer.graph().states) {
         const bool trained = state.kind == StateKind::parameter;
         if (!trained && state.kind != StateKind::buffer) continue;
         const std::string name = torch_name(state.path);
         const json& expected = fixture_.at(trained ? "gradients" : "statistics").at(name);
-        const HostTensor& got = trainer.given.states.at(trained ? "gradient/" + state.path : state.path);
+        const HostTensor& got = trainer.state(trained ? "gradient/" + state.path : state.path);
         EXPECT_EQ(fixture::difference(got, fixture::summary_of(expected), name, kTolerance), "") << name;
         ++compared;
       }

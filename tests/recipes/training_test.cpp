@@ -1,0 +1,114 @@
+// Every optimizer, schedule and loss that a recipe can name, over 20 steps, against PyTorch's in double precision: losses,
+// learning rates and weights. fixtures/training.json is written by scripts/fixtures/make_training_fixtures.py.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "compiler/passes/differentiate.h"
+#include "compiler/passes/pipeline.h"
+#include "compiler/sema/recipe_values.h"
+#include "compiler/sema/sema.h"
+#include "runtime/train/schedule.h"
+#include "tests/fixture/fixture.h"
+#include "tests/fixture/interpreted_training.h"
+
+namespace netc {
+namespace {
+
+using nlohmann::json;
+
+constexpr double kTolerance = 1e-9;
+constexpr int64_t kSamples = 6, kClasses = 4;
+
+const std::string kNetwork = R"(
+network net { input image: [3, 2, 2]; flatten; hidden: linear(6); tanh; fc: linear(4); output logits }
+dataset data { train = numpy("x.npy", "y.npy") }
+train run = net on data { batch = 6; epochs = EPOCHS; )";
+
+const json& cases() {
+  static const json all = [] {
+    std::ifstream file(std::string(NETC_TEST_DIR) + "/recipes/fixtures/training.json");
+    return json::parse(file);
+  }();
+  return all;
+}
+
+struct Trained {
+  Recipe recipe;
+  Graph graph;  // of the loss
+};
+
+Trained elaborate_case(const json& c, int64_t epochs) {
+  std::string text = kNetwork + c.at("keys").get<std::string>() + " }\n";
+  text.replace(text.find("EPOCHS"), 6, std::to_string(epochs));
+  Project project;
+  DiagnosticSink sink;
+  project.load_text("t.net", text, sink);
+  const std::optional<Recipe> recipe = resolve_recipe(project, "t.net:run", sink);
+  if (!recipe) throw std::runtime_error(sink.all().front().message);
+  auto net = elaborate(project, "t.net:run", *recipe, {.purpose = Purpose::train, .batch = kSamples}, sink);
+  if (!net) throw std::runtime_error(sink.all().front().message);
+  return {*recipe, std::move(net->graph)};
+}
+
+InterpretInputs given_inputs(const Graph& graph) {
+  InterpretInputs given;
+  for (const StateVariable& state : graph.states) {
+    HostTensor& tensor = given.states[state.path];
+    tensor = {state.type.shape, std::vector<double>(static_cast<size_t>(state.type.elements()))};
+    if (state.kind == StateKind::parameter)
+      tensor = fixture::hash_tensor("training/" + state.path, state.type.shape, -0.5, 0.5);
+  }
+  given.inputs["image"] = fixture::hash_tensor("training/image", {kSamples, 3, 2, 2});
+  given.inputs["label"] = fixture::hash_tensor("training/label", {kSamples}, 0, kClasses, true);
+  given.scalars.valid_count = kSamples;
+  return given;
+}
+
+void expect_close(const HostTensor& got, const json& expected) {
+  const auto values = expected.get<std::vector<double>>();
+  ASSERT_EQ(got.data.size(), values.size());
+  for (size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(got.data[i], values[i], kTolerance) << "element " << i;
+}
+
+class TrainingSteps : public testing::TestWithParam<size_t> {};
+
+TEST_P(TrainingSteps, AreThoseOfPyTorch) {
+  const json& c = cases().at(GetParam());
+  const auto losses = c.at("losses").get<std::vector<double>>(), rates = c.at("rates").get<std::vector<double>>();
+  const auto steps = static_cast<int64_t>(losses.size());
+  const int64_t per_epoch = c.at("steps_per_epoch");
+  const TrainingLength length{.steps_per_epoch = per_epoch, .epochs = steps / per_epoch};
+  const auto [recipe, network] = elaborate_case(c, length.epochs);
+  const Graph graph = optimize(differentiate(network, "loss"));
+  fixture::InterpretedTraining training(graph, given_inputs(graph), recipe.optimizer);
+  PlateauState plateau;
+  for (int64_t step = 0; step < steps; ++step) {
+    SCOPED_TRACE("step " + std::to_string(step));
+    const auto at = static_cast<size_t>(step);
+    const double loss = training.step(), rate = learning_rate(recipe.schedule, step, length, plateau);
+    EXPECT_NEAR(loss, losses[at], kTolerance);
+    EXPECT_NEAR(rate, rates[at], kTolerance);
+    training.update(rate);
+    if ((step + 1) % per_epoch == 0) observe_epoch(recipe.schedule, loss, plateau);
+  }
+  for (const auto& [path, values] : c.at("weights").items()) expect_close(training.state(path), values);
+  if (c.contains("average"))
+    for (const auto& [path, values] : c.at("average").items()) expect_close(training.average(path), values);
+}
+
+INSTANTIATE_TEST_SUITE_P(PyTorch, TrainingSteps, testing::Range(size_t{0}, cases().size()),
+                         [](const testing::TestParamInfo<size_t>& at) { return cases().at(at.param).at("name").get<std::string>(); });
+
+// A new one needs a case.
+TEST(TrainingFixtures, HaveEveryOptimizerScheduleAndLoss) {
+  std::string keys;
+  for (const json& c : cases()) keys += c.at("keys").get<std::string>() + ";";
+  for (const auto* known : {&optimizers(), &clippings(), &schedules(), &losses()})
+    for (const ConstructorDef& def : *known) EXPECT_NE(keys.find(def.name + "("), std::string::npos) << def.name << " has no case";
+}
+
+}  // namespace
+}  // namespace netc
