@@ -18,6 +18,7 @@ Image augment_sheet(Project& project, const AugmentSheetRequest& request, Execut
     throw RuntimeError("E0928", "the recipe `" + recipe.name + "` draws nothing at random", "augment = [flip(horizontal)]");
   if (request.data.count("train")) recipe.dataset.train = find_source(recipe.dataset, "train", request.data);
   Model model = load_model(plan_augmentation(project, request.network, recipe, request.samples, request.settings), executor.workers());
+  prepare(model, executor);  // the normalisation's constants
   const ElaboratedNetwork& network = model.compilation.network;
   const std::unique_ptr<Dataset> data = load_augmented(recipe, "train", request.data, network, executor);
 

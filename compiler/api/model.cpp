@@ -33,11 +33,6 @@ std::shared_ptr<CudaDevice> gpu_of(const Target& target) {
   return gpu;
 }
 
-void prepare(Model& model, Executor& executor) {
-  if (!model.executable->program().find_entry("prepare")) return;
-  Context(*model.executable, model.state).run("prepare", {}, {}, {}, executor);
-}
-
 }  // namespace
 
 Model load_model(Compilation compilation, int threads) {
@@ -54,6 +49,11 @@ Model load_model(Compilation compilation, int threads) {
   }
   model.state = model.executable->make_state();
   return model;
+}
+
+void prepare(Model& model, Executor& executor) {
+  if (!model.executable->program().find_entry("prepare")) return;
+  Context(*model.executable, model.state).run("prepare", {}, {}, {}, executor);
 }
 
 std::function<std::string(const std::string&)> mapped_names(Project& project, const std::string& names) {

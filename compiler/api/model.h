@@ -27,6 +27,10 @@ struct Model {
 // that this machine has not.
 Model load_model(Compilation compilation, int threads);
 
+// Computes once what depends on the weights and on constants only. Whatever writes weights below has done it; a network
+// that runs without any needs the call.
+void prepare(Model& model, Executor& executor);
+
 // The name in a file of each path of a network, by a map ("std.names:torchvision_resnet"); a path that no rule matches keeps
 // its own. Empty for the empty name. THROWS CompileError.
 std::function<std::string(const std::string& path)> mapped_names(Project& project, const std::string& names);
