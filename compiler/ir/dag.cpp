@@ -1,5 +1,6 @@
 #include "compiler/ir/dag.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -39,6 +40,25 @@ bool is_binary_real(ExprKind kind) {
   }
 }
 
+uint64_t hash_of(const Expr& e) {
+  uint64_t hash = static_cast<uint64_t>(e.kind) + 64 * static_cast<uint64_t>(e.dtype);
+  auto mix = [&](uint64_t word) {
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15;
+    hash ^= hash >> 32;
+  };
+  for (ExprId arg : e.args) mix(static_cast<uint64_t>(arg));
+  mix(static_cast<uint64_t>(e.integer));
+  mix(std::bit_cast<uint64_t>(e.real));
+  for (ExprId index : e.indices) mix(static_cast<uint64_t>(index));
+  return hash;
+}
+
+// Bit by bit: 0 and -0 are different constants, a NaN is itself. The type follows from the kind.
+bool is_same(const Expr& a, const Expr& b) {
+  return a.kind == b.kind && a.args == b.args && a.integer == b.integer &&
+         std::bit_cast<uint64_t>(a.real) == std::bit_cast<uint64_t>(b.real) && a.dtype == b.dtype && a.indices == b.indices;
+}
+
 double round_mantissa(double value, int mantissa_bits, int min_exponent, double max_finite) {
   if (!std::isfinite(value) || value == 0) return value;
   int exponent;
@@ -58,12 +78,22 @@ double saturate(double value, double low, double high) {
 
 ExprId Dag::intern(Expr expr) {
   for (ExprId arg : expr.args) NETC_CHECK(arg < size(), "an argument that is no node (a number given for an ExprId?)");
-  std::vector<int64_t> key{static_cast<int64_t>(expr.kind), expr.args[0], expr.args[1], expr.args[2], expr.integer,
-                           std::bit_cast<int64_t>(expr.real), static_cast<int64_t>(expr.dtype)};
-  key.insert(key.end(), expr.indices.begin(), expr.indices.end());
-  auto [place, is_new] = ids_.try_emplace(std::move(key), size());
-  if (is_new) nodes_.push_back(std::move(expr));
-  return place->second;
+  if (2 * nodes_.size() >= slots_.size()) rehash(std::max<size_t>(32, 2 * slots_.size()));
+  size_t slot = hash_of(expr) & (slots_.size() - 1);
+  for (; slots_[slot] != kNoExpr; slot = (slot + 1) & (slots_.size() - 1))
+    if (is_same((*this)[slots_[slot]], expr)) return slots_[slot];
+  slots_[slot] = size();
+  nodes_.push_back(std::move(expr));
+  return size() - 1;
+}
+
+void Dag::rehash(size_t slots) {
+  slots_.assign(slots, kNoExpr);
+  for (ExprId id = 0; id < size(); ++id) {
+    size_t slot = hash_of((*this)[id]) & (slots - 1);
+    while (slots_[slot] != kNoExpr) slot = (slot + 1) & (slots - 1);
+    slots_[slot] = id;
+  }
 }
 
 ExprId Dag::axis(int number) {
@@ -301,10 +331,11 @@ ExprId Dag::import(const Dag& from, ExprId root, const Substitution& substitutio
   NETC_CHECK(&from != this, "a Dag cannot import from itself");
   std::vector<ExprId> copied(static_cast<size_t>(from.size()), kNoExpr);
   auto copy_of = [&](ExprId id) { return id == kNoExpr ? kNoExpr : copied[static_cast<size_t>(id)]; };
-  visit_postorder(from, {root}, [&](ExprId id) {
+  visit_postorder(from, root, [&](ExprId id) {
     const Expr& e = from[id];
     std::array<ExprId, 3> args{copy_of(e.args[0]), copy_of(e.args[1]), copy_of(e.args[2])};
     std::vector<ExprId> indices;
+    indices.reserve(e.indices.size());
     for (ExprId i : e.indices) indices.push_back(copy_of(i));
     ExprId result;
     if (e.kind == ExprKind::axis && !substitution.axes.empty())
@@ -353,24 +384,20 @@ double round_to(double value, DType dtype) {
   return value;
 }
 
-void visit_postorder(const Dag& dag, const std::vector<ExprId>& roots, const std::function<void(ExprId)>& visit) {
-  // Arguments have smaller ids, so marking downwards and visiting upwards needs no recursion.
-  std::vector<bool> reachable(static_cast<size_t>(dag.size()), false);
-  ExprId top = -1;
+std::vector<bool> reachable_from(const Dag& dag, std::span<const ExprId> roots) {
+  // Arguments have smaller ids, so marking downwards needs no recursion.
+  const ExprId top = roots.empty() ? kNoExpr : *std::max_element(roots.begin(), roots.end());
+  std::vector<bool> reachable(static_cast<size_t>(top + 1), false);
   auto mark = [&](ExprId id) {
     if (id != kNoExpr) reachable[static_cast<size_t>(id)] = true;
   };
-  for (ExprId root : roots) {
-    mark(root);
-    top = std::max(top, root);
-  }
+  for (ExprId root : roots) mark(root);
   for (ExprId id = top; id >= 0; --id) {
     if (!reachable[static_cast<size_t>(id)]) continue;
     for (ExprId arg : dag[id].args) mark(arg);
     for (ExprId i : dag[id].indices) mark(i);
   }
-  for (ExprId id = 0; id <= top; ++id)
-    if (reachable[static_cast<size_t>(id)]) visit(id);
+  return reachable;
 }
 
 bool as_affine(const Dag& dag, ExprId id, AffineIndex& out) {

@@ -10,14 +10,15 @@
 //   Dag d; ExprId y = d.max(d.load(0, {d.axis(0), d.axis(1)}), d.real(0));
 //
 // GUARANTEES: equal expressions have equal ids; arguments have smaller ids than their users;
-// constants are folded. REQUIRES: argument types as the factory functions say (checked).
+// constants are folded. REQUIRES: argument types as the factory functions say (checked). A reference to a node is valid until
+// the next one is made.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -139,8 +140,9 @@ class Dag {
 
  private:
   ExprId intern(Expr expr);
-  std::deque<Expr> nodes_;  // references stay valid while it grows
-  std::map<std::vector<int64_t>, ExprId> ids_;
+  void rehash(size_t slots);
+  std::vector<Expr> nodes_;
+  std::vector<ExprId> slots_;  // a hash table of the nodes: a power of two of places, kNoExpr where free
 };
 
 // The exact double meaning of a unary or binary real instruction; the reference for all backends.
@@ -148,8 +150,20 @@ double evaluate(ExprKind kind, double a, double b = 0);
 // Rounds to the nearest value of `dtype` (floating types: nearest even; integers: saturating truncation).
 double round_to(double value, DType dtype);
 
+// Whether each node up to the last root is reachable from the roots.
+std::vector<bool> reachable_from(const Dag& dag, std::span<const ExprId> roots);
+
 // Calls `visit` once for every node reachable from the roots, arguments first.
-void visit_postorder(const Dag& dag, const std::vector<ExprId>& roots, const std::function<void(ExprId)>& visit);
+template <class Visit>
+void visit_postorder(const Dag& dag, std::span<const ExprId> roots, Visit&& visit) {
+  const std::vector<bool> reachable = reachable_from(dag, roots);
+  for (size_t id = 0; id < reachable.size(); ++id)
+    if (reachable[id]) visit(static_cast<ExprId>(id));
+}
+template <class Visit>
+void visit_postorder(const Dag& dag, ExprId root, Visit&& visit) {
+  visit_postorder(dag, std::span<const ExprId>(&root, 1), visit);
+}
 
 // An index as constant + sum of coefficient * axis, where it is one.
 struct AffineIndex {

@@ -35,7 +35,7 @@ bool loads_own_elements(const Graph& graph, const FusedKernel& k, size_t operand
     return (e.kind == ExprKind::load || e.kind == ExprKind::index_load) && e.integer == static_cast<int64_t>(operand);
   };
   for (const FusedPartial& p : k.partials)  // taken after the stores
-    visit_postorder(k.nest.dag, {p.body}, [&](ExprId id) { own = own && !names_operand(id); });
+    visit_postorder(k.nest.dag, p.body, [&](ExprId id) { own = own && !names_operand(id); });
   visit_postorder(k.nest.dag, roots, [&](ExprId id) {
     if (names_operand(id)) own = own && is_own_element(k.nest.dag, k.nest.dag[id], shape, k.nest.parallel_extents());
   });

@@ -181,7 +181,7 @@ class BodyRewriter {
   // Padded axes on which an index depends.
   std::vector<int> padding_axes(ExprId index) {
     std::vector<int> axes;
-    visit_postorder(dag(), {index}, [&](ExprId id) {
+    visit_postorder(dag(), index, [&](ExprId id) {
       if (dag()[id].kind != ExprKind::axis) return;
       const int axis = space_.axes[static_cast<size_t>(dag()[id].integer)].axis;
       if (padded_[static_cast<size_t>(axis)]) axes.push_back(axis);

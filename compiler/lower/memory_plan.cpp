@@ -110,7 +110,7 @@ class Planner {
     };
     bool own = true;
     for (const PartialSum& p : body.partials)  // taken after the stores
-      visit_postorder(dag, {p.body}, [&](ExprId id) { own = own && !names_operand(id); });
+      visit_postorder(dag, p.body, [&](ExprId id) { own = own && !names_operand(id); });
     visit_postorder(dag, roots_of(body.nest), [&](ExprId id) {
       if (names_operand(id))
         own = own && is_own_element(dag, dag[id], body.operands[operand].shape, body.nest.parallel_extents());

@@ -113,13 +113,31 @@ TEST(Dag, VisitsEachNodeOnceArgumentsFirst) {
   for (int i = 0; i < 60; ++i) y = d.mul(y, y);  // 2^60 paths
   std::vector<bool> seen(static_cast<size_t>(d.size()), false);
   int count = 0;
-  visit_postorder(d, {y}, [&](ExprId id) {
+  visit_postorder(d, y, [&](ExprId id) {
     for (ExprId arg : d[id].args) EXPECT_TRUE(arg == kNoExpr || seen[static_cast<size_t>(arg)]);
     EXPECT_FALSE(seen[static_cast<size_t>(id)]);
     seen[static_cast<size_t>(id)] = true;
     ++count;
   });
   EXPECT_EQ(count, 62);
+}
+
+// Through many growths of its table, and in a copy.
+TEST(Dag, FindsEveryExpressionAgain) {
+  Dag d;
+  std::vector<ExprId> made;
+  const auto make = [](Dag& dag, int i) {
+    return dag.add(dag.load(i % 3, {dag.index_add(dag.axis(0), dag.index(i)), dag.axis(i % 5)}), dag.real(i % 7 - 0.5));
+  };
+  for (int i = 0; i < 1000; ++i) made.push_back(make(d, i));
+  const int32_t size = d.size();
+  Dag copy = d;
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_EQ(make(d, i), made[static_cast<size_t>(i)]);
+    EXPECT_EQ(make(copy, i), made[static_cast<size_t>(i)]);
+  }
+  EXPECT_EQ(d.size(), size);
+  EXPECT_NE(d.real(0.0), d.real(-0.0));
 }
 
 TEST(Dag, AffineIndices) {
