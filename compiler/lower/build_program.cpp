@@ -37,6 +37,7 @@ class ProgramBuilder {
       if (known.graph == graph) return known;
     LoweredGraph result{graph, make_schedule(*graph, target_, sources_, options_, layouts_), {}};
     result.memory = plan_memory(result.schedule);
+    for (const ScheduledKernel& kernel : result.schedule.kernels) launched_[graph].push_back(kernel_number(*graph, kernel));
     plan_.graphs.push_back(std::move(result));
     return plan_.graphs.back();
   }
@@ -54,11 +55,12 @@ class ProgramBuilder {
     for (const ScheduleSlot& input : schedule.inputs) entry.inputs.push_back({input.name, input.type, resolve(input.view)});
     for (const ScheduleSlot& output : schedule.outputs)
       entry.outputs.push_back({output.name, output.type, resolve(output.view)});
-    for (const ScheduledKernel& kernel : schedule.kernels) {
+    for (size_t i = 0; i < schedule.kernels.size(); ++i) {
+      const ScheduledKernel& kernel = schedule.kernels[i];
       Launch launch;
-      launch.kernel = kernel_number(*part.graph, kernel);
+      launch.kernel = launched_.at(part.graph)[i];
       for (const BufferView& view : kernel.operands) launch.operands.push_back(resolve(view));
-      launch.tasks = task_count(kernel.body, target_);
+      launch.tasks = tasks_[static_cast<size_t>(launch.kernel)];
       launch.label = kernel.label;
       launch.flops = kernel.flops;
       launch.bytes = kernel.bytes;
@@ -75,6 +77,7 @@ class ProgramBuilder {
     KernelInfo info;
     info.symbol = symbol_of(graph, kernel, known->first);
     for (const KernelOperand& operand : kernel.body.operands) info.operand_spaces.push_back(operand.space);
+    tasks_.push_back(task_count(kernel.body, target_));
     plan_.kernels.bodies.push_back(kernel.body);
     plan_.kernels.names.push_back(info.symbol);
     plan_.kernels.digests.push_back(digest(info.symbol + "\n" + body));
@@ -100,6 +103,8 @@ class ProgramBuilder {
   StateLayouts layouts_;
   ProgramPlan plan_;
   std::map<Digest, int32_t> numbers_;  // by the identity's digest
+  std::vector<int64_t> tasks_;         // of each kernel
+  std::map<const Graph*, std::vector<int32_t>> launched_;  // kernels of a graph, in launch order
 };
 
 }  // namespace

@@ -29,6 +29,7 @@ class Chooser {
         image_(in_blocks() ? blocked_layout(4, {kChannels}, kChannelBlock) : channels_last_layout()),
         wanted_(graph.values.size()), refused_(graph.values.size(), false) {
     std::iota(parent_.begin(), parent_.end(), 0);
+    for (size_t v = 0; v < graph.values.size(); ++v) roots_.push_back(memory_root(graph, fusion, {static_cast<int32_t>(v)}));
     plan_.homes.resize(graph.values.size());
     plan_.contractions.resize(fusion.kernels.size());
   }
@@ -50,7 +51,7 @@ class Chooser {
  private:
   static size_t at(ValueId value) { return static_cast<size_t>(value.index); }
   const Shape& shape(ValueId value) const { return graph_.type(value).shape; }
-  ValueId root(ValueId value) const { return memory_root(graph_, fusion_, value); }
+  ValueId root(ValueId value) const { return roots_[at(value)]; }
 
   void place_states() {
     auto layout_of = [&](int32_t state) {
@@ -194,6 +195,7 @@ class Chooser {
   }
 
   void place_images() {
+    const std::vector<bool> sliced = find_sliced(), shown = find_shown();
     std::vector<bool> follows(graph_.values.size(), false);
     for (size_t v = 0; v < graph_.values.size(); ++v)
       if (!refused_[v] && wanted_[v] && same_dims(*wanted_[v], image_)) follows[find({static_cast<int32_t>(v)})] = true;
@@ -202,9 +204,11 @@ class Chooser {
       if (fusion_.roles[v] != ValueRole::computed && fusion_.roles[v] != ValueRole::gathered) continue;
       if (fusion_.in_state.count(value) || root(value) != value) continue;
       Layout& home = plan_.homes[v];
-      if (wanted_[v] && !(refused_[v] && same_dims(*wanted_[v], image_)) && may_lie_as(value, *wanted_[v])) home = *wanted_[v];
+      // Pieces and slices know images only.
+      const bool any = fusion_.roles[v] != ValueRole::gathered && !sliced[v];
+      if (wanted_[v] && (same_dims(*wanted_[v], image_) ? !refused_[v] : any)) home = *wanted_[v];
       else if (!refused_[v] && shape(value).size() == 4 && follows[find(value)]) home = image_;
-      if (!writers_show_all_dimensions(value)) remove_halo(home);
+      if (!shown[v]) remove_halo(home);
     }
   }
 
@@ -214,23 +218,23 @@ class Chooser {
            });
   }
 
-  // Pieces and slices know images only.
-  bool may_lie_as(ValueId value, const Layout& layout) const {
-    if (same_dims(layout, image_)) return true;
-    if (fusion_.roles[at(value)] == ValueRole::gathered) return false;
+  // Of values that are memory roots: whether a slice looks into them.
+  std::vector<bool> find_sliced() const {
+    std::vector<bool> sliced(graph_.values.size(), false);
     for (const Node& node : graph_.nodes)
-      if (node.op->name == "slice" && fusion_.roles[at(node.outputs[0])] == ValueRole::view && root(node.outputs[0]) == value) return false;
-    return true;
+      if (node.op->name == "slice" && fusion_.roles[at(node.outputs[0])] == ValueRole::view) sliced[at(root(node.outputs[0]))] = true;
+    return sliced;
   }
 
-  // A halo is written by kernels whose axes are the value's dimensions, one by one.
-  bool writers_show_all_dimensions(ValueId value) const {
+  // Of memory roots: whether the axes of all kernels that write them are the value's dimensions, one by one: such kernels write a halo.
+  std::vector<bool> find_shown() const {
+    std::vector<bool> shown(graph_.values.size(), true);
     for (const FusedKernel& kernel : fusion_.kernels)
       for (const FusedResult& result : kernel.results) {
         const ValueId place = result.target.kind == ResultTarget::Kind::piece ? result.target.concat : result.value;
-        if (root(place) == value && shape(result.value) != kernel.nest.parallel_extents()) return false;
+        if (shape(result.value) != kernel.nest.parallel_extents()) shown[at(root(place))] = false;
       }
-    return true;
+    return shown;
   }
 
   static void remove_halo(Layout& layout) {
@@ -242,6 +246,7 @@ class Chooser {
   const StateLayouts& states_;
   const LayoutOptions& options_;
   LayoutPlan plan_;
+  std::vector<ValueId> roots_;   // memory_root of every value
   std::vector<int32_t> parent_;  // of linked images
   const Layout image_;           // without halo
   std::vector<std::optional<Layout>> wanted_;

@@ -203,7 +203,7 @@ class Placer {
     }
     drop_unused(body);
     finish(draft, space ? *space : choose_space(body, draft.forms));
-    for (size_t i = 0; i < fused.partials.size(); ++i) size_partial(schedule_.kernels.back(), i, fused.partials[i].value);
+    if (!fused.partials.empty()) size_partials(schedule_.kernels.back(), fused.partials);
     for (const auto& [value, way] : draft.conversions)
       add_conversion(value, way.first, way.second, "the kernel before it computes blocks of channels");
   }
@@ -258,18 +258,20 @@ class Placer {
     add_operand(draft, name_of(value), graph_.type(value), std::move(form), view_of(value, placement), false);
   }
 
-  // Gives partial sums their rows, now that the kernel's tasks are known.
-  void size_partial(ScheduledKernel& kernel, size_t number, ValueId value) {
-    const PartialSum& partial = kernel.body.partials[number];
-    const auto output = static_cast<size_t>(partial.output);
+  // Gives partial sums their rows, now that the kernel's tasks are known. All keep the same axes.
+  void size_partials(ScheduledKernel& kernel, const std::vector<FusedPartial>& partials) {
+    const std::vector<int> kept = kernel.body.partials.front().kept;
     int64_t columns = 1;
-    for (int axis : partial.kept) columns *= kernel.body.nest.extents[static_cast<size_t>(axis)];
-    const Shape rows{partial_rows(kernel.body, partial.kept, target_), columns};
-    const int32_t buffer = kernel.operands[output].buffer;
-    kernel.body.operands[output].shape = rows;
-    kernel.body.operands[output].strides = row_major_strides(rows);
-    schedule_.buffers[static_cast<size_t>(buffer)].bytes = element_count(rows) * size_of(DType::f32);
-    partials_[value] = {buffer, rows};
+    for (int axis : kept) columns *= kernel.body.nest.extents[static_cast<size_t>(axis)];
+    const Shape rows{partial_rows(kernel.body, kept, target_), columns};
+    for (size_t i = 0; i < partials.size(); ++i) {
+      const auto output = static_cast<size_t>(kernel.body.partials[i].output);
+      const int32_t buffer = kernel.operands[output].buffer;
+      kernel.body.operands[output].shape = rows;
+      kernel.body.operands[output].strides = row_major_strides(rows);
+      schedule_.buffers[static_cast<size_t>(buffer)].bytes = element_count(rows) * size_of(DType::f32);
+      partials_[partials[i].value] = {buffer, rows};
+    }
   }
 
   // Where a result goes; its name.
