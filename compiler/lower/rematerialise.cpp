@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <tuple>
 
 #include "compiler/base/error.h"
 #include "compiler/ir/op_def.h"
+#include "compiler/lower/live_bytes.h"
 #include "compiler/lower/machine_model.h"
 #include "compiler/lower/memory_plan.h"
 #include "compiler/lower/recomputation.h"
@@ -143,20 +145,32 @@ int64_t planned_arena(const Graph& graph, const Target& target, const FuseOption
   return plan_memory(make_schedule(graph, target, nullptr, options)).arena_bytes;
 }
 
-// Step 1.
-Graph restore(const Graph& graph, const Target& target, const RematerialiseOptions& options, std::vector<RecomputedValue>& report) {
-  const RecomputeAnalysis analysis(graph, options.fuse, options.smallest_value);
-  Restoration restoration(analysis, target, options);
-  if (restoration.report().empty()) return graph;
-  Graph restored = restoration.apply();
-  if (planned_arena(restored, target, options.fuse) >= planned_arena(graph, target, options.fuse)) return graph;
+// A graph and what there is to know of it.
+struct AnalysedGraph {
+  AnalysedGraph(Graph g, const RematerialiseOptions& options)
+      : graph(std::move(g)), analysis(graph, options.fuse, options.smallest_value) {}
+  AnalysedGraph(const AnalysedGraph&) = delete;  // the analysis refers to the graph
+
+  const Graph graph;
+  const RecomputeAnalysis analysis;
+};
+
+// Step 1: null where nothing is worth a store. Schedules of both graphs would say exactly what it brings, and take as long as all
+// else that is done for a training step.
+std::unique_ptr<AnalysedGraph> restore(const AnalysedGraph& kept, const Target& target, const RematerialiseOptions& options,
+                                       std::vector<RecomputedValue>& report) {
+  Restoration restoration(kept.analysis, target, options);
+  if (restoration.report().empty()) return nullptr;
+  auto restored = std::make_unique<AnalysedGraph>(restoration.apply(), options);
+  if (estimate_live_bytes(restored->graph, restored->analysis.fusion()) >= estimate_live_bytes(kept.graph, kept.analysis.fusion()))
+    return nullptr;
   report = restoration.report();
   return restored;
 }
 
 // Step 2. Kernels that read a value and whatever large it is computed from compute it themselves.
-Graph recompute_for_free(const Graph& graph, const RematerialiseOptions& options, std::vector<RecomputedValue>& report) {
-  const RecomputeAnalysis analysis(graph, options.fuse, options.smallest_value);
+Graph recompute_for_free(const AnalysedGraph& analysed, std::vector<RecomputedValue>& report) {
+  const auto& [graph, analysis] = analysed;
   GraphRecomputation recomputation(analysis);
   for (const FusedKernel& kernel : analysis.fusion().kernels) {
     const std::set<ValueId> operands = analysis.operands_of(kernel);
@@ -296,8 +310,8 @@ class LimitedChoice {
 };
 
 // Steps 2 and 3 after step 1.
-void finish(Rematerialisation& result, const Target& target, const RematerialiseOptions& options) {
-  result.graph = recompute_for_free(result.graph, options, result.free);
+void finish(Rematerialisation& result, const AnalysedGraph& graph, const Target& target, const RematerialiseOptions& options) {
+  result.graph = recompute_for_free(graph, result.free);
   if (options.arena_limit == kNoLimit) return;
   result.unlimited_bytes = result.arena_bytes = result.least_bytes = planned_arena(result.graph, target, options.fuse);
   if (result.arena_bytes <= options.arena_limit) return;
@@ -326,13 +340,13 @@ void finish(Rematerialisation& result, const Target& target, const Rematerialise
 
 Rematerialisation rematerialise(const Graph& graph, const Target& target, const RematerialiseOptions& options) {
   Rematerialisation result;
-  result.graph = restore(graph, target, options, result.restored);
-  finish(result, target, options);
-  if (result.within_limit || result.restored.empty()) return result;
+  const AnalysedGraph kept(graph, options);
+  const std::unique_ptr<AnalysedGraph> restored = restore(kept, target, options, result.restored);
+  finish(result, restored ? *restored : kept, target, options);
+  if (result.within_limit || !restored) return result;
   // A value that is written again early lives longer than one that is recomputed right before its use.
   Rematerialisation other;
-  other.graph = graph;
-  finish(other, target, options);
+  finish(other, kept, target, options);
   other.unlimited_bytes = result.unlimited_bytes;
   if (other.within_limit || other.least_bytes < result.least_bytes) return other;
   return result;

@@ -3,7 +3,7 @@
 // Candidates are element-wise: batch norm's apply with its activation, residual sums, casts, dropout, and a concat of such. What they
 // are computed from (the convolution's output, which batch norm's gradient needs anyway) stays in memory.
 //
-// 1. For a store, where that makes the plan smaller: a kernel of the backward pass that reads a large value, or what it is
+// 1. For a store, where that lets fewer bytes live (live_bytes.h): a kernel of the backward pass that reads a large value, or what it is
 //    computed from, writes it again for the kernels after it. The data gradient of a convolution masks its result by the
 //    sign of the convolution's input r = relu(a * c + b), and reads c for batch norm's sums; it computes r, stores it, and the weight
 //    gradient, which comes later, reads that. Of residual blocks x2 = relu(x1 + c2), every second one: x1 takes the place of x2.
