@@ -191,20 +191,18 @@ void require_runnable(const Target& target) {
                        "--cpu host; `netc emit` compiles for any processor");
 }
 
-PrecisionSpec precision_of(const CompileSettings& settings, const Recipe* recipe, bool training) {
+PrecisionSpec precision_of(const CompileSettings& settings, const Recipe* recipe) {
   if (settings.precision.empty()) return recipe ? recipe->precision : PrecisionSpec{};
   const std::optional<DType> type = dtype_from_name(settings.precision);
   if (!type || !is_floating(*type))
     throw RuntimeError("E0923", fmt::format("there is no precision `{}`: f32, bf16 and f16", settings.precision), "--precision bf16");
-  if (training && *type == DType::f16)
-    throw RuntimeError("E0923", "training in f16 is not available: its gradients need a loss scale", "--precision bf16");
   return {*type, {}};
 }
 
 Compilation plan_inference(Project& project, const NetworkRequest& request, int64_t batch,
                            const CompileSettings& settings) {
   const Target target = target_of(settings);
-  const PrecisionSpec precision = precision_of(settings, nullptr, false);
+  const PrecisionSpec precision = precision_of(settings, nullptr);
   Stopwatch watch;
   return plan_single(project, elaborate_network(project, request, Purpose::predict, batch), "predict", target, settings,
                      precision, watch);
@@ -212,7 +210,7 @@ Compilation plan_inference(Project& project, const NetworkRequest& request, int6
 
 Compilation plan_inference(Project& project, ElaboratedNetwork network, const CompileSettings& settings) {
   const Target target = target_of(settings);
-  const PrecisionSpec precision = precision_of(settings, nullptr, false);
+  const PrecisionSpec precision = precision_of(settings, nullptr);
   Stopwatch watch;
   return plan_single(project, std::move(network), "predict", target, settings, precision, watch);
 }
@@ -220,7 +218,7 @@ Compilation plan_inference(Project& project, ElaboratedNetwork network, const Co
 Compilation plan_evaluation(Project& project, const NetworkRequest& request, const Recipe& recipe, int64_t batch,
                             const CompileSettings& settings) {
   const Target target = target_of(settings);
-  const PrecisionSpec precision = precision_of(settings, &recipe, false);
+  const PrecisionSpec precision = precision_of(settings, &recipe);
   Stopwatch watch;
   return plan_single(project, elaborate_network(project, request, recipe, Purpose::eval, batch), "eval", target,
                      settings, precision, watch);
@@ -240,7 +238,7 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   Compilation c;
   c.target = target_of(settings);
   c.cache = settings.cache;
-  c.precision = precision_of(settings, recipe, true);
+  c.precision = precision_of(settings, recipe);
   Stopwatch watch;
   const auto elaborate_for = [&](Purpose purpose) {
     return recipe ? elaborate_network(project, request, *recipe, purpose, batch)
@@ -250,7 +248,10 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   c.evaluation = elaborate_for(Purpose::eval);
   watch.lap(c.seconds.front);
 
-  c.gradient = differentiate(c.network.graph, "loss");
+  OptimizerSpec optimizer = recipe ? recipe->optimizer : default_optimizer();
+  if (c.precision.uses(DType::f16)) optimizer.loss_scale = recipe ? recipe->loss_scale : LossScaleSpec{};
+  c.loss_scale = optimizer.loss_scale;
+  c.gradient = differentiate(c.network.graph, "loss", optimizer.loss_scale);
   const LayoutOptions layouts = layouts_for(c.target, settings);
   lower(c, with_precision(*c.gradient, c.precision));
   if (!is_cuda(c.target))
@@ -259,7 +260,6 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
     });
   const Graph& grad = *c.lowered.back();
   const Graph& eval = lower(c, with_precision(c.evaluation->graph, c.precision));
-  const OptimizerSpec optimizer = recipe ? recipe->optimizer : default_optimizer();
   const std::vector<ParameterGroup> groups = recipe ? recipe->groups : std::vector<ParameterGroup>{};
   const StateLayout state = lay_out_state({&grad, &eval}, &optimizer, layouts, group_numbers(grad, groups));
   const Graph& apply = lower(c, make_update(optimizer, update_shape(state, groups)));
@@ -282,7 +282,7 @@ Compilation plan_probe(Project& project, const NetworkRequest& request, const Re
   Compilation c;
   c.target = target_of(settings);
   c.cache = settings.cache;
-  c.precision = precision_of(settings, &recipe, true);
+  c.precision = precision_of(settings, &recipe);
   c.network = elaborate_network(project, request, recipe, Purpose::train, batch);
   const std::string prefix = "layer/";
   expose(c.network, layer_values(c.network), prefix);

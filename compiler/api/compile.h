@@ -61,6 +61,7 @@ struct Recomputation {
 struct Compilation {
   Target target;
   PrecisionSpec precision;
+  std::optional<LossScaleSpec> loss_scale;       // training: where a layer is in f16
   CacheSettings cache;
   ElaboratedNetwork network;                     // for the purpose asked for
   std::optional<ElaboratedNetwork> evaluation;   // training: the same network for its entry "eval"
@@ -78,7 +79,7 @@ Target target_of(const CompileSettings& settings);
 // THROWS RuntimeError E0903 if this machine cannot run code for the target.
 void require_runnable(const Target& target);
 // What the settings ask for, else the recipe (may be null). THROWS RuntimeError E0923 for a precision that there is not.
-PrecisionSpec precision_of(const CompileSettings& settings, const Recipe* recipe, bool training);
+PrecisionSpec precision_of(const CompileSettings& settings, const Recipe* recipe);
 
 // Entries "predict" and, where weights have to be prepared for it, "prepare". THROWS CompileError, as all three, and
 // RuntimeError E0929 if the plan needs more than the budget.

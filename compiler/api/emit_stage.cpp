@@ -69,7 +69,7 @@ std::string emit_stage(Project& project, const EmitRequest& request) {
   if (is_cuda(target) ? for_cpu : for_gpu)
     throw RuntimeError("E0922", fmt::format("the device `{}` has no stage `{}`", request.settings.device, request.stage),
                        for_gpu ? "--device cuda" : "--device cpu");
-  precision_of(request.settings, nullptr, request.train || request.stage == "grad");
+  precision_of(request.settings, nullptr);
   if (request.stage == "ast") return emit_ast(project, request.network.reference);
 
   std::optional<Recipe> recipe;

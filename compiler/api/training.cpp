@@ -16,7 +16,7 @@ Recipe overridden(Recipe recipe, const TrainingRequest& request) {
   if (request.seed) recipe.seed = *request.seed;
   if (request.epochs) recipe.epochs = *request.epochs;
   if (request.batch) recipe.batch = *request.batch;
-  recipe.precision = precision_of(request.settings, &recipe, true);
+  recipe.precision = precision_of(request.settings, &recipe);
   for (const auto& [role, path] : request.data) {
     if (role == "train") recipe.dataset.train = find_source(recipe.dataset, role, request.data);
     if (role == "test") recipe.dataset.test = find_source(recipe.dataset, role, request.data);

@@ -2,6 +2,7 @@
 // a .net file, resolved and checked by sema, and what the runtime's trainer follows.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -12,6 +13,16 @@
 #include "compiler/base/shape.h"
 
 namespace netc {
+
+// What multiplies the loss before its gradients are taken, so that small ones stay within f16's range. A step whose gradients
+// overflow changes no weight.
+struct LossScaleSpec {
+  bool dynamic = true;             // halved by an overflow, doubled after `growth_interval` steps without one; else as it is
+  double initial = 65536;
+  int64_t growth_interval = 2000;  // steps
+  bool operator==(const LossScaleSpec&) const = default;
+};
+constexpr double kLeastLossScale = 1, kGreatestLossScale = 16777216;
 
 struct OptimizerSpec {
   enum class Kind { sgd, adam, adamw, rmsprop };
@@ -25,6 +36,7 @@ struct OptimizerSpec {
   double clip_value = 0;   // of each element; 0: not clipped
   double ema = 0;          // the weights' moving average: the share of the old one; 0: none
   int64_t accumulate = 1;  // batches whose mean gradient makes one update
+  std::optional<LossScaleSpec> loss_scale{};  // of a training with layers in f16
 };
 
 // Parameters that learn at another rate. Of several that match a parameter, the first one counts.
@@ -159,6 +171,9 @@ struct PrecisionSpec {
   };
   DType type = DType::f32;
   std::vector<Layers> layers;  // a later one goes before an earlier one
+  bool uses(DType wanted) const {
+    return type == wanted || std::any_of(layers.begin(), layers.end(), [&](const Layers& l) { return l.type == wanted; });
+  }
   bool operator==(const PrecisionSpec&) const = default;
 };
 
@@ -177,6 +192,7 @@ struct Recipe {
   std::vector<AugmentSpec> augment;  // what is drawn anew for every sample of every epoch
   int64_t copies = 1;                // how often an epoch sees each sample
   PrecisionSpec precision;
+  LossScaleSpec loss_scale;          // counts where a layer is in f16
   int64_t batch = 32;
   int64_t epochs = 1;
   int64_t early_stop = 0;  // epochs without a better result after which training ends; 0: never

@@ -5,6 +5,7 @@
 
 #include "compiler/base/error.h"
 #include "compiler/lower/choose_layouts.h"
+#include "compiler/passes/loss_scale.h"
 #include "compiler/passes/update.h"
 
 namespace netc {
@@ -29,6 +30,8 @@ class StateArranger {
     if (optimizer && optimizer->accumulate > 1) add_slab(kAccumulatedSlab, "accumulated/", StateKind::gradient);
     if (optimizer)
       for (const std::string& name : moment_names(*optimizer)) add_slab("slab/" + name, name + "/", StateKind::moment);
+    if (optimizer && optimizer->loss_scale)
+      for (const StateVariable& state : loss_scale_states(*optimizer->loss_scale)) add_slot(state, {});
     const int64_t buffers = layout_.bytes;
     for (const StateVariable& buffer : buffers_) add_slot(buffer, layout_of(buffer.path));
     if (optimizer && optimizer->ema > 0 && !buffers_.empty()) add_buffer_average(buffers);
@@ -39,7 +42,7 @@ class StateArranger {
   void collect(const StateVariable& state) {
     auto [known, is_new] = types_.try_emplace(state.path, state.type);
     NETC_CHECK(known->second == state.type, "two graphs disagree on the type of " + state.path);
-    if (!is_new || state.path.compare(0, 5, "slab/") == 0) return;
+    if (!is_new || state.path.starts_with("slab/") || state.path.starts_with(kLossScalePrefix)) return;
     switch (state.kind) {
       case StateKind::parameter:
         NETC_CHECK(state.type.dtype == DType::f32, "parameter " + state.path + " is not f32");

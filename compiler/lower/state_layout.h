@@ -1,6 +1,6 @@
 // The layout of the State that all entry points share (decision 5): contiguous slabs of all parameters,
 // all gradients and each of the optimizer's moments, every one in the order in which the backward pass
-// finishes the gradients, then the buffers that are not trained.
+// finishes the gradients, then the loss scale where there is one, and the buffers that are not trained.
 //
 //   | parameters: fc.bias, fc.weight, conv.weight | gradients: the same | momentum: the same | bn.running_mean … |
 //

@@ -1,4 +1,4 @@
-// Mixed precision: what passes from layer to layer, and what contractions multiply, in a narrow type (bf16).
+// Mixed precision: what passes from layer to layer, and what contractions multiply, in a narrow type (bf16, f16).
 //
 // Every operator computes in f32. A value that goes through memory is rounded once where it is made (a
 // narrowing `cast`), and each reader sees the rounded value: contractions take it as it is, everything else

@@ -7,8 +7,10 @@
 
 #include "compiler/base/error.h"
 #include "compiler/ir/op_def.h"
+#include "compiler/ops/build.h"
 #include "compiler/ops/registry.h"
 #include "compiler/passes/graph_copy.h"
+#include "compiler/passes/loss_scale.h"
 
 namespace netc {
 namespace {
@@ -23,14 +25,19 @@ class Differentiation {
   }
 
   // Afterwards `gradient` holds for every active value that the loss depends on.
-  void run(const std::string& loss, bool seed_scale) {
+  void run(const std::string& loss, const std::optional<LossScaleSpec>& loss_scale) {
     ValueId value = graph_.output(loss);
     NETC_CHECK(value.valid(), "there is no output " + loss + " to differentiate");
     NETC_CHECK(graph_.type(value).shape.empty(), "the loss must have rank 0");
     builder_.set_origin(graph_.producer(value).origin);
-    gradients_[static_cast<size_t>(value.index)] =
-        seed_scale ? builder_.emit(op("runtime_scalar"), {}, {{"which", std::string("loss_scale")}})
-                   : builder_.constant(1, graph_.type(value));
+    ValueId& seed = gradients_[static_cast<size_t>(value.index)];
+    if (loss_scale) {
+      const ValueId scale = read_loss_scale(builder_, *loss_scale);
+      unscale_ = build::div(builder_, build::number(builder_, 1, scale), scale);
+      seed = build::reshape(builder_, scale, {});
+    } else {
+      seed = builder_.constant(1, graph_.type(value));
+    }
     for (size_t i = graph_.nodes.size(); i-- > 0;) {
       visit(graph_.nodes[i]);
       for (ValueId parameter : first_used_at_[i]) add_parameter_gradient(parameter);
@@ -120,6 +127,8 @@ class Differentiation {
   void add_update(const StateVariable& parameter, ValueId gradient) {
     if (!done_.insert(parameter.path).second) return;
     if (!gradient.valid()) gradient = builder_.constant(0, parameter.type);
+    else if (unscale_.valid())
+      gradient = build::mul(builder_, gradient, build::reshape(builder_, unscale_, Shape(parameter.type.shape.size(), 1)));
     StateVariable variable{"gradient/" + parameter.path, parameter.type, StateKind::gradient, {}};
     builder_.add_update(builder_.declare_state(std::move(variable)), gradient);
   }
@@ -128,6 +137,7 @@ class Differentiation {
   Builder builder_;
   GraphCopy copy_;
   std::vector<ValueId> gradients_;  // of the old graph's values, in the new graph
+  ValueId unscale_;                 // 1 over the loss scale, where there is one
   std::vector<bool> active_;
   std::vector<std::vector<ValueId>> first_used_at_;  // per node: the parameters whose first use it is
   std::set<std::string> done_;
@@ -135,9 +145,9 @@ class Differentiation {
 
 }  // namespace
 
-Graph differentiate(const Graph& graph, const std::string& loss, bool seed_scale) {
+Graph differentiate(const Graph& graph, const std::string& loss, const std::optional<LossScaleSpec>& loss_scale) {
   Differentiation differentiation(graph, {});
-  differentiation.run(loss, seed_scale);
+  differentiation.run(loss, loss_scale);
   return differentiation.finish();
 }
 
@@ -147,7 +157,7 @@ Graph differentiate_with_inputs(const Graph& graph, const std::string& loss, con
     if (std::find(inputs.begin(), inputs.end(), input.name) != inputs.end()) wanted.insert(input.value);
   NETC_CHECK(wanted.size() == inputs.size(), "no such input to differentiate by");
   Differentiation differentiation(graph, wanted);
-  differentiation.run(loss, false);
+  differentiation.run(loss, {});
   for (const GraphInput& input : graph.inputs)
     if (wanted.count(input.value))
       differentiation.builder().add_output("gradient/" + input.name, differentiation.gradient(input.value));

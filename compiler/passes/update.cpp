@@ -5,6 +5,7 @@
 
 #include "compiler/ops/build.h"
 #include "compiler/ops/registry.h"
+#include "compiler/passes/loss_scale.h"
 
 namespace netc {
 namespace {
@@ -28,6 +29,11 @@ class Update {
 
   Graph run() {
     if (spec_.accumulate > 1) gradient_ = mean_of_batches();
+    if (spec_.loss_scale) {
+      const ScaledGradients scaled = update_loss_scale(b_, *spec_.loss_scale, gradient_);
+      clean_ = scaled.clean;
+      step_ = sub(b_, step_, scaled.skipped);
+    }
     gradient_ = clipped(gradient_);
     ValueId next{};
     switch (spec_.kind) {
@@ -41,12 +47,17 @@ class Update {
       }
       case OptimizerSpec::Kind::rmsprop: next = rmsprop(); break;
     }
-    b_.add_update(parameter_state_, next);
+    leave(parameter_state_, next);
     if (spec_.ema > 0) follow(next);
     return b_.finish();
   }
 
  private:
+  // What the step makes of a state, if it is not skipped.
+  void leave(int32_t state, ValueId value) {
+    b_.add_update(state, clean_.valid() ? select(b_, clean_, value, b_.read_state(state)) : value);
+  }
+
   // A run-time scalar as f32[1], which broadcasts over a slab.
   ValueId scalar(const char* which) {
     return reshape(b_, b_.emit(op("runtime_scalar"), {}, {{"which", std::string(which)}}), {1});
@@ -98,7 +109,7 @@ class Update {
     ValueId share = minimum(b_, div(b_, step_, add(b_, step_, 9)), number(b_, spec_.ema, step_));
     auto average = [&](int32_t state, ValueId value) {
       ValueId old = b_.read_state(state);
-      b_.add_update(state, add(b_, value, mul(b_, sub(b_, old, value), share)));
+      leave(state, add(b_, value, mul(b_, sub(b_, old, value), share)));
     };
     average(moments_.back(), parameter);
     if (shape_.buffer_elements == 0) return;
@@ -118,7 +129,7 @@ class Update {
     ValueId direction = div(b_, gradient, add(b_, sqrt(b_, variance), spec_.epsilon));
     if (spec_.momentum != 0) {
       direction = add(b_, mul(b_, b_.read_state(moments_[next]), spec_.momentum), direction);
-      b_.add_update(moments_[next], direction);
+      leave(moments_[next], direction);
     }
     return sub(b_, parameter_, mul(b_, direction, rate_));
   }
@@ -131,7 +142,7 @@ class Update {
     ValueId moment = add(b_, mul(b_, old, spec_.momentum), added);
     if (spec_.dampening != 0)  // PyTorch's first step takes the gradient itself
       moment = select(b_, greater(b_, step_, number(b_, 0, step_)), moment, gradient);
-    b_.add_update(moments_[0], moment);
+    leave(moments_[0], moment);
     ValueId direction = spec_.nesterov ? add(b_, gradient, mul(b_, moment, spec_.momentum)) : moment;
     return sub(b_, parameter_, mul(b_, direction, rate_));
   }
@@ -146,7 +157,7 @@ class Update {
 
   ValueId moving_average(int32_t state, ValueId value, double beta) {
     ValueId average = add(b_, mul(b_, b_.read_state(state), beta), mul(b_, value, 1 - beta));
-    b_.add_update(state, average);
+    leave(state, average);
     return average;
   }
 
@@ -163,7 +174,8 @@ class Update {
   TensorType type_;
   Builder b_;
   int32_t parameter_state_ = 0, gradient_state_ = 0;
-  ValueId parameter_, gradient_, rate_, step_;
+  ValueId parameter_, gradient_, rate_, step_;  // step_: updates before this one
+  ValueId clean_;                               // where gradients are scaled: 1 if they are all finite
   std::vector<int32_t> moments_;
 };
 

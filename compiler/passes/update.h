@@ -17,7 +17,8 @@
 // after them the weights' moving average follows: e = d * e + (1 - d) * p, d = min(ema, t / (9 + t)), t = step, so that
 // it begins as the weights; that of the buffers likewise. Groups of parameters are ranges of the slab, each with factors
 // for lr and weight_decay. The learning rate and the step are run-time scalars. Elements between two parameters
-// (alignment) stay 0: their gradient is.
+// (alignment) stay 0: their gradient is. With a loss scale (loss_scale.h) a step whose gradients are not all finite changes
+// none of these states (the accumulated slab becomes zero all the same), and t counts the steps that did.
 #pragma once
 
 #include <string>

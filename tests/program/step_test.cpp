@@ -2,7 +2,11 @@
 // bitwise the same at any number of threads.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstring>
+
 #include "compiler/backend/cuda/host_compiler.h"
+#include "compiler/passes/loss_scale.h"
 #include "tests/lower/networks.h"
 #include "tests/program/training_step.h"
 
@@ -56,8 +60,8 @@ TEST(Step, RandomNetworksInBlockedLayouts) {
 }
 
 // Mixed precision: the cast graph is what a step has to compute. Recomputed values have the same bits as kept ones.
-void check_bf16(const Graph& network, const LayoutOptions& layouts = {}) {
-  const StepOptions options{.fuse = {.smallest_statistics = 0, .layouts = layouts}, .precision = DType::bf16};
+void check_narrow(DType precision, const Graph& network, const LayoutOptions& layouts = {}) {
+  const StepOptions options{.fuse = {.smallest_statistics = 0, .layouts = layouts}, .precision = precision};
   const CompiledStep compiled(network, options);
   const std::vector<std::byte> bytes = check_step(compiled, 1);
   StepOptions least = options;
@@ -67,8 +71,10 @@ void check_bf16(const Graph& network, const LayoutOptions& layouts = {}) {
     EXPECT_LT(in_less.arena_bytes, compiled.arena_bytes);
   }
   float loss = 0;
-  EXPECT_EQ(in_less.run(random_inputs(compiled.grad(), 1), 2, loss), bytes) << in_less.recomputed << " values recomputed";
+  EXPECT_EQ(in_less.run(compiled.draw(1), 2, loss), bytes) << in_less.recomputed << " values recomputed";
 }
+void check_bf16(const Graph& network, const LayoutOptions& layouts = {}) { check_narrow(DType::bf16, network, layouts); }
+void check_f16(const Graph& network, const LayoutOptions& layouts = {}) { check_narrow(DType::f16, network, layouts); }
 
 // Also where a contraction reads a rounded copy of its weights.
 TEST(StepInBf16, StatesLieAsInF32) {
@@ -99,9 +105,56 @@ TEST(StepInBf16, RandomNetworks) {
   }
 }
 
+TEST(StepInF16, SmallCnn) { check_f16(small_cnn(3)); }
+TEST(StepInF16, Residual) { check_f16(residual_network(4)); }
+TEST(StepInF16, BlockedLayouts) {
+  check_f16(residual_network(4), kAllBlocked);
+  check_step(CompiledStep(inception_network(2), {.fuse = {.smallest_statistics = 0, .layouts = kAllBlocked}, .precision = DType::f16}), 1);
+}
+TEST(StepInF16, RandomNetworks) {
+  for (uint64_t seed = 0; seed < 4 && !HasFailure(); ++seed) {
+    SCOPED_TRACE(seed);
+    check_f16(random_network(seed), seed % 2 == 0 ? LayoutOptions{} : kAllBlocked);
+  }
+}
+
+// From a scale at which gradients overflow: both steps are skipped, and the scale is halved twice.
+void check_overflow(const StepOptions& options) {
+  const CompiledStep compiled(residual_network(4), options);
+  const InterpretInputs inputs = compiled.draw(1);
+  float loss = 0;
+  const std::vector<std::byte> bytes = compiled.run(inputs, 1, loss);
+  EXPECT_TRUE(std::isfinite(loss));
+  int parameters = 0;
+  for (const StateSlot& slot : compiled.layout().slots) {
+    const std::vector<int64_t> positions = element_positions(slot.layout, slot.type.shape);
+    const auto* values = reinterpret_cast<const float*>(bytes.data() + slot.offset);
+    const std::vector<double>* before = slot.kind == StateKind::parameter ? &inputs.states.at(slot.path).data : nullptr;
+    parameters += before != nullptr;
+    if (!before && slot.kind != StateKind::moment) continue;
+    if (slot.path.starts_with(kLossScalePrefix)) continue;
+    for (size_t i = 0; i < positions.size() && !testing::Test::HasFailure(); ++i)
+      EXPECT_EQ(values[positions[i]], before ? static_cast<float>((*before)[i]) : 0) << slot.path << "[" << i << "]";
+  }
+  EXPECT_GT(parameters, 5);
+  const auto value_of = [&](const std::string& name) {
+    float value = 0;
+    std::memcpy(&value, bytes.data() + compiled.layout().offset_of(kLossScalePrefix + name), sizeof value);
+    return value;
+  };
+  EXPECT_EQ(value_of("scale"), options.loss_scale.initial / 4);
+  EXPECT_EQ(value_of("clean_steps"), 0);
+  EXPECT_EQ(value_of("skipped_steps"), 2);
+}
+TEST(StepInF16, AnOverflowChangesNoWeight) {
+  check_overflow({.precision = DType::f16, .loss_scale = {.initial = kGreatestLossScale}});
+  check_overflow({.fuse = {.smallest_statistics = 0, .layouts = kAllBlocked}, .precision = DType::f16,
+                  .loss_scale = {.initial = kGreatestLossScale}});
+}
+
 // Sums over images in parts, over channels in blocks that they fill (wide), that they do not, and dense.
 TEST(StepInParts, WeightGradients) {
-  for (DType precision : {DType::f32, DType::bf16}) check_step(CompiledStep(wide_network(6), {.precision = precision, .parts = 3}), 1);
+  for (DType precision : {DType::f32, DType::bf16, DType::f16}) check_step(CompiledStep(wide_network(6), {.precision = precision, .parts = 3}), 1);
   check_step(CompiledStep(residual_network(4), {.fuse = {.layouts = kAllBlocked}, .parts = 4}), 1);
   check_step(CompiledStep(inception_network(4), {.parts = 2}), 1);
 }
@@ -115,7 +168,7 @@ size_t check_restoring(const Graph& network, uint64_t seed, StepOptions options)
   const CompiledStep kept(network, options);
   options.restores = true;
   const CompiledStep restores(network, options);
-  const InterpretInputs inputs = random_inputs(kept.grad(), seed);
+  const InterpretInputs inputs = kept.draw(seed);
   float kept_loss = 0, loss = 0;
   EXPECT_EQ(restores.run(inputs, 2, loss), kept.run(inputs, 1, kept_loss));
   EXPECT_EQ(loss, kept_loss);
@@ -149,6 +202,15 @@ TEST(CudaStep, WideResidualInBf16) {
                                                         .target = cuda_target("sm_80"), .precision = DType::bf16});
   check_step(compiled, 1);
   EXPECT_GT(compiled.with_sums, 5);
+}
+TEST(CudaStep, WideResidualInF16) {
+  const CompiledStep compiled(residual_network(2, 16), {.fuse = {.smallest_statistics = 0, .layouts = kChannelsLast},
+                                                        .target = cuda_target("sm_80"), .precision = DType::f16});
+  check_step(compiled, 1);
+}
+TEST(CudaStep, AnOverflowChangesNoWeight) {
+  check_overflow({.fuse = {.layouts = kChannelsLast}, .target = cuda_target("sm_80"), .precision = DType::f16,
+                  .loss_scale = {.initial = kGreatestLossScale}});
 }
 TEST(CudaStep, ResidualWithStatisticsInEpilogues) {
   EXPECT_GT(check(residual_network(4), 1, {.smallest_statistics = 0, .layouts = kChannelsLast}, cuda_target("sm_80")), 5);

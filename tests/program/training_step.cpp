@@ -11,6 +11,7 @@
 #include "compiler/lower/tasks.h"
 #include "compiler/passes/cast_precision.h"
 #include "compiler/passes/differentiate.h"
+#include "compiler/passes/loss_scale.h"
 #include "compiler/passes/pipeline.h"
 #include "runtime/context.h"
 #include "runtime/cpu/load.h"
@@ -24,8 +25,14 @@ namespace {
 
 constexpr OptimizerSpec kSgd{.momentum = 0.9, .weight_decay = 0.01};
 
-Graph gradient_of(const Graph& network, DType precision) {
-  Graph gradient = differentiate(network, "loss");
+OptimizerSpec optimizer_of(const StepOptions& options) {
+  OptimizerSpec optimizer = kSgd;
+  if (options.precision == DType::f16) optimizer.loss_scale = options.loss_scale;
+  return optimizer;
+}
+
+Graph gradient_of(const Graph& network, DType precision, const OptimizerSpec& optimizer) {
+  Graph gradient = differentiate(network, "loss", optimizer.loss_scale);
   return precision == DType::f32 ? gradient : cast_precision(gradient, [&](const std::string&) { return precision; });
 }
 
@@ -72,9 +79,11 @@ std::map<std::string, HostTensor> reference(const Graph& grad, InterpretInputs i
 }  // namespace
 
 CompiledStep::CompiledStep(const Graph& network, const StepOptions& options)
-    : precision_(options.precision), grad_(gradient_of(network, options.precision)) {
+    : precision_(options.precision),
+      optimizer_(optimizer_of(options)),
+      grad_(gradient_of(network, options.precision, optimizer_)) {
   Graph lowered = split_all_sums(optimize(grad_), options.parts).graph;
-  layout_ = lay_out_state({&lowered}, &kSgd, options.fuse.layouts);
+  layout_ = lay_out_state({&lowered}, &optimizer_, options.fuse.layouts);
   if (options.least_memory) {
     const auto within = [&](int64_t limit) {
       return rematerialise(lowered, options.target, {.arena_limit = limit, .smallest_value = 1, .fuse = options.fuse});
@@ -90,11 +99,18 @@ CompiledStep::CompiledStep(const Graph& network, const StepOptions& options)
     restored = r.restored.size();
     lowered = std::move(r.graph);
   }
-  Graph apply = optimize(make_update(kSgd, layout_.slab_elements));
+  Graph apply = optimize(make_update(optimizer_, layout_.slab_elements));
   ProgramPlan plan = build_program({{"step", {&lowered, &apply}}}, layout_, options.target, nullptr, options.fuse);
   for (const KernelBody& body : plan.kernels.bodies) with_sums += !body.partials.empty();
   for (const LoweredGraph& graph : plan.graphs) arena_bytes = std::max(arena_bytes, graph.memory.arena_bytes);
   executable_ = is_cuda(options.target) ? load_emulated(std::move(plan), options.target) : load_native(std::move(plan), options.target);
+}
+
+InterpretInputs CompiledStep::draw(uint64_t seed) const {
+  InterpretInputs inputs = random_inputs(grad_, seed);
+  if (optimizer_.loss_scale)
+    for (const StateVariable& state : loss_scale_states(*optimizer_.loss_scale)) inputs.states[state.path] = {{1}, {state.init.a}};
+  return inputs;
 }
 
 std::vector<std::byte> CompiledStep::run(const InterpretInputs& inputs, int threads, float& loss) const {
@@ -131,7 +147,7 @@ std::vector<std::byte> CompiledStep::run(const InterpretInputs& inputs, int thre
 }
 
 std::vector<std::byte> check_step(const CompiledStep& compiled, uint64_t seed) {
-  const InterpretInputs inputs = random_inputs(compiled.grad(), seed);
+  const InterpretInputs inputs = compiled.draw(seed);
   double expected_loss = 0;
   const std::map<std::string, HostTensor> expected = reference(compiled.grad(), inputs, expected_loss);
   float loss = 0;

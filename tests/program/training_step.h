@@ -21,6 +21,7 @@ struct StepOptions {
   bool least_memory = false;  // as many values recomputed as the smallest plan needs
   bool restores = false;      // whatever the backward pass can write again is not kept
   int64_t parts = 1;          // of weight gradients, at most
+  LossScaleSpec loss_scale{.initial = 1024};  // in f16
 };
 
 // A training program with the entry `step`.
@@ -30,6 +31,8 @@ class CompiledStep {
 
   // Runs two steps from the given state; returns the state's bytes.
   std::vector<std::byte> run(const InterpretInputs& inputs, int threads, float& loss) const;
+  // States and inputs to begin with, drawn from the seed; the loss scale's are the first ones.
+  InterpretInputs draw(uint64_t seed) const;
 
   const Graph& grad() const { return grad_; }  // with its casts: what the step has to compute
   DType precision() const { return precision_; }
@@ -41,6 +44,7 @@ class CompiledStep {
 
  private:
   DType precision_;
+  OptimizerSpec optimizer_;
   Graph grad_;
   StateLayout layout_;
   std::unique_ptr<Executable> executable_;
