@@ -119,6 +119,7 @@ NetworkReport explain_network(Project& project, const NetworkRequest& request, i
   report.parameters_frozen = frozen_count(training);
   report.flops = forward_flops(inference.graph);
   report.memory = planned_bytes(c, settings.threads);
+  report.loss_scale = c.loss_scale;
   report.recomputation = c.recomputation;
   for (const RecomputedValue& value : c.recomputation.budgeted)
     report.recomputation_seconds += machine_model(c.target).seconds(value.flops, value.moved_bytes);

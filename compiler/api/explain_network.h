@@ -59,6 +59,7 @@ struct NetworkReport {
   int64_t kernels = 0, launches = 0;
   std::vector<ConversionNote> conversions;  // among the launches
   PlannedBytes memory;
+  std::optional<LossScaleSpec> loss_scale;  // of a training with layers in f16
   Recomputation recomputation;
   double recomputation_seconds = 0;  // a step, estimated, of what the budget costs
   std::vector<Scaling> scaling;        // of the entry's tasks to 4, 16 and 64 threads

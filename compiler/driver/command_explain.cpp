@@ -67,6 +67,19 @@ Json scaling_json(const NetworkReport& report) {
   return {{"threads", threads}, {"too_few_tasks", narrow}};
 }
 
+Json loss_scale_json(const std::optional<LossScaleSpec>& scale) {
+  if (!scale) return nullptr;
+  Json json{{"initial", scale->initial}, {"dynamic", scale->dynamic}};
+  if (scale->dynamic) json["growth_interval"] = scale->growth_interval;
+  return json;
+}
+
+std::string loss_scale_text(const LossScaleSpec& scale) {
+  if (!scale.dynamic) return fmt::format("loss scale   {:g}, fixed\n", scale.initial);
+  return fmt::format("loss scale   {:g} at first, halved by an overflow, doubled after {} steps without one\n", scale.initial,
+                     commas(scale.growth_interval));
+}
+
 Json to_json(const NetworkReport& report) {
   Json layers = Json::array();
   for (const LayerReport& layer : report.layers) {
@@ -89,7 +102,7 @@ Json to_json(const NetworkReport& report) {
   return {{"network", report.name}, {"reference", report.reference}, {"mode", report.train ? "training" : "inference"},
           {"batch", report.batch}, {"parameters", report.parameters}, {"parameters_inference", report.parameters_inference},
           {"parameters_frozen", report.parameters_frozen},
-          {"flops", report.flops}, {"memory", memory_json(report.memory)},
+          {"flops", report.flops}, {"memory", memory_json(report.memory)}, {"loss_scale", loss_scale_json(report.loss_scale)},
           {"scaling", scaling_json(report)},
           {"recomputed",
            {{"restored", recomputed_json(report.recomputation.restored)}, {"free", recomputed_json(report.recomputation.free)}, {"for_budget", recomputed_json(report.recomputation.budgeted)},
@@ -196,6 +209,7 @@ std::string to_text(const NetworkReport& report) {
   if (report.train) text += fmt::format(" + gradients {} + optimizer {}", byte_text(m.gradients), byte_text(m.optimizer));
   if (m.prepared > 0) text += fmt::format(" + prepared weights {}", byte_text(m.prepared));
   text += fmt::format(" + activations {} + workspace {}\n", byte_text(m.activations), byte_text(m.workspace));
+  if (report.loss_scale) text += loss_scale_text(*report.loss_scale);
   text += recomputation_text(report) + "scaling      critical path of the tasks over the ideal:";
   for (size_t i = 0; i < report.scaling.size(); ++i)
     text += fmt::format("{} {:.2f} at {} threads", i > 0 ? "," : "", report.scaling[i].ratio(), report.scaling[i].threads);

@@ -26,8 +26,9 @@ extern "C" void interrupt(int signal) {
 }
 
 std::string step_line(const StepReport& r) {
-  return fmt::format("epoch {}/{}  step {}/{}  loss {:.4f}  lr {:.4g}  {:.0f} images/s  ETA {}", r.epoch, r.epochs,
-                     r.epoch_step, r.epoch_steps, r.epoch_loss, r.learning_rate, r.images_per_second,
+  const std::string scale = r.loss_scale ? fmt::format("  loss scale {:g}", r.loss_scale->scale) : "";
+  return fmt::format("epoch {}/{}  step {}/{}  loss {:.4f}  lr {:.4g}{}  {:.0f} images/s  ETA {}", r.epoch, r.epochs,
+                     r.epoch_step, r.epoch_steps, r.epoch_loss, r.learning_rate, scale, r.images_per_second,
                      duration_text(r.eta_seconds));
 }
 

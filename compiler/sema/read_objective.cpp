@@ -83,6 +83,23 @@ void read_clip(ConfigReader& reader, const Expression& value, OptimizerSpec& spe
   spec.clip_value = c.name == "value" ? limit : 0;
 }
 
+// `dynamic`, or a number: a fixed scale.
+LossScaleSpec read_loss_scale(ConfigReader& reader, const Expression& value) {
+  LossScaleSpec spec;
+  const Bounds bounds{kLeastLossScale, kGreatestLossScale};
+  if (!value.as<Call>() && !value.as<NameRef>()) {
+    spec.dynamic = false;
+    spec.initial = reader.real(value, "`loss_scale`", bounds);
+    return spec;
+  }
+  const Constructor c =
+      reader.constructor(value, {{"dynamic", {"initial", "growth_interval"}}}, "a loss scale (`dynamic`, or a number)");
+  spec.initial = reader.real(c, "initial", spec.initial, bounds);
+  if (reader.has(c, "growth_interval"))
+    spec.growth_interval = reader.integer(*c.fields.at("growth_interval"), "`growth_interval` of `dynamic`", 1, 1 << 20);
+  return spec;
+}
+
 std::vector<ParameterGroup> read_groups(ConfigReader& reader, const Expression& value) {
   std::vector<ParameterGroup> groups;
   for (const Expression* item : reader.items(value)) {

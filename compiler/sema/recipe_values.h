@@ -21,6 +21,7 @@ LossSpec read_loss(ConfigReader& reader, const Expression& value);            //
 // The optimizer's own fields; those of `clip` and `ema` stay.
 void read_optimizer(ConfigReader& reader, const Expression& value, OptimizerSpec& spec);  // read_objective.cpp
 void read_clip(ConfigReader& reader, const Expression& value, OptimizerSpec& spec);       // read_objective.cpp
+LossScaleSpec read_loss_scale(ConfigReader& reader, const Expression& value);             // read_objective.cpp
 std::vector<ParameterGroup> read_groups(ConfigReader& reader, const Expression& value);   // read_objective.cpp
 WeightsSpec read_weights(ConfigReader& reader, const Expression& value);                  // read_weights.cpp
 ScheduleSpec read_schedule(ConfigReader& reader, const Expression& value);    // read_schedule.cpp

@@ -20,7 +20,7 @@ namespace {
 
 const std::vector<std::string> kKeys = {"loss", "optimizer", "schedule", "augment", "copies", "batch", "epochs", "seed",
                                         "precision", "weights", "freeze", "groups", "clip", "ema", "early_stop",
-                                        "accumulate"};
+                                        "accumulate", "loss_scale"};
 const std::vector<std::string> kLaterKeys = {"devices"};
 
 struct Setting {
@@ -28,12 +28,6 @@ struct Setting {
   const Entry* entry;
 };
 using Settings = std::map<std::string, Setting>;
-
-// The word of an item of `precision`: `bf16`, `f32("fc.**")`.
-const NameRef* precision_name(const Expression& item) {
-  const Call* call = item.as<Call>();
-  return call ? call->callee->as<NameRef>() : item.as<NameRef>();
-}
 
 class RecipeBuilder {
  public:
@@ -159,20 +153,16 @@ void RecipeBuilder::apply_key(const std::string& key, const Setting& setting, Re
   else if (key == "batch") recipe.batch = reader.integer(value, "`batch`", 1, 1 << 20);
   else if (key == "epochs") recipe.epochs = reader.integer(value, "`epochs`", 1, kMax);
   else if (key == "seed") recipe.seed = static_cast<uint64_t>(reader.integer(value, "`seed`", 0, INT64_MAX));
+  else if (key == "loss_scale") recipe.loss_scale = read_loss_scale(reader, value);
   else if (key == "precision") recipe.precision = precision(reader, value);
 }
 
 // `bf16`, or `[bf16, f32("fc.**")]`: the network's, then that of layers by patterns of their paths.
 PrecisionSpec RecipeBuilder::precision(ConfigReader& reader, const Expression& value) {
-  const std::vector<ConstructorDef> known = {{"f32", {"layers"}}, {"bf16", {"layers"}}};
+  const std::vector<ConstructorDef> known = {{"f32", {"layers"}}, {"bf16", {"layers"}}, {"f16", {"layers"}}};
   PrecisionSpec spec;
   bool has_main = false;
   for (const Expression* item : reader.items(value)) {
-    if (const NameRef* ref = precision_name(*item); ref && ref->name == "f16") {
-      Diagnostic d = reader.error("E0506", item->span, "training in f16 is not supported yet", "gradients need a loss scale");
-      d.fixes.push_back({"bf16", "", {}});
-      reader.fail(std::move(d));
-    }
     const Constructor c = reader.constructor(*item, known, "a precision", {"tf32"});
     const DType type = *dtype_from_name(c.name);
     if (reader.has(c, "layers")) {

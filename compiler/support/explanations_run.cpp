@@ -37,6 +37,11 @@ std::span<const Explanation> run_explanations() {
        "first value that is infinite or NaN, with the layer and its line. Without it only the loss is looked at, which may\n"
        "follow steps later.\n",
        "netc train diverging.net --check\n", "clip = norm(1.0)\n"},
+      {"E0916", "gradients overflow at the least loss scale",
+       "A training with layers in f16 multiplies the loss, so that small gradients stay in f16's range (up to 65504), and skips a\n"
+       "step whose gradients leave it. A dynamic scale is then halved. At 1, which scales nothing, gradients still overflow: the\n"
+       "training diverges. With a fixed scale the first overflow ends it. The weights are those of the last good step.\n",
+       "loss_scale = 65536\n", "loss_scale = dynamic\n"},
       {"E0921", "no drawing without graphviz",
        "`netc graph` makes SVG files through graphviz's program `dot`. A .dot file needs nothing.\n", "netc graph mnist.net\n",
        "netc graph mnist.net --output mnist.dot\n"},
@@ -46,8 +51,7 @@ std::span<const Explanation> run_explanations() {
        "kernels on the CPU, slowly and with every access checked.\n",
        "netc train mnist.net --device tpu\n", "netc train mnist.net --device cpu\n"},
       {"E0923", "this precision is not available",
-       "There are `f32`, `bf16` and, for inference, `f16`; others are refused, never ignored. Training in f16\n"
-       "needs a loss scale, since small gradients leave its range; bf16 has the range of f32 and needs none.\n",
+       "There are `f32`, `bf16` and `f16`; others are refused, never ignored.\n",
        "netc bench mnist.net --precision fp8\n", "netc bench mnist.net --precision bf16\n"},
       {"E0924", "no such operator", "`netc ops` lists the primitive operators. Layers such as `conv` are blocks of the prelude.\n",
        "netc ops conv2d\n", "netc ops convolution\n"},

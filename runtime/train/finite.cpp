@@ -45,6 +45,21 @@ std::string to_string(const BadLayer& layer) {
   return text + ": " + std::to_string(layer.bad) + " of " + std::to_string(layer.values) + " values";
 }
 
+std::optional<LossScale> loss_scale_of(const EntryIo& entry) {
+  if (!entry.has_output("loss_scale")) return std::nullopt;
+  return LossScale{entry.scalar("loss_scale"), entry.scalar("overflow") != 0, static_cast<int64_t>(entry.scalar("skipped_steps"))};
+}
+
+void require_usable(const LossScale& scale, const LossScaleSpec& spec, const State& state, const RuntimeScalars& scalars) {
+  if (!scale.overflow || (spec.dynamic && scale.scale >= kLeastLossScale)) return;
+  char text[96];
+  std::snprintf(text, sizeof text, "gradients overflow at %s loss scale, %g,", spec.dynamic ? "the least" : "a fixed",
+                spec.dynamic ? 2 * scale.scale : scale.scale);
+  std::string what = text + at_step(scalars);
+  if (const StateSlot* first = first_non_finite(state, StateKind::gradient)) what += "; the first that is not finite is `" + first->path + "`";
+  throw RuntimeError("E0916", what, spec.dynamic ? kFix : "loss_scale = dynamic, or a smaller one");
+}
+
 void FiniteGuard::fail(const char* code, const std::string& what, const RuntimeScalars& scalars,
                        const std::vector<BadLayer>& layers) const {
   if (options_.on_bad_layers && !layers.empty()) options_.on_bad_layers(layers);
@@ -67,12 +82,14 @@ void FiniteGuard::after_loss(double loss, const Batch& batch, const RuntimeScala
   fail("E0914", what, scalars, options_.find_bad_layers ? options_.find_bad_layers(state_, batch, scalars) : std::vector<BadLayer>{});
 }
 
+// Scaled gradients may overflow: their update is skipped.
 void FiniteGuard::after_gradients(const RuntimeScalars& scalars) const {
-  if (!options_.every_value) return;
+  if (!options_.every_value || recipe_.precision.uses(DType::f16)) return;
   if (const StateSlot* slot = first_non_finite(state_, StateKind::gradient)) fail("E0915", "`" + slot->path + "` is not finite", scalars, {});
 }
 
-void FiniteGuard::after_update(const RuntimeScalars& scalars) const {
+void FiniteGuard::after_update(const std::optional<LossScale>& scale, const RuntimeScalars& scalars) const {
+  if (scale) require_usable(*scale, recipe_.loss_scale, state_, scalars);
   if (!options_.every_value) return;
   if (const StateSlot* slot = first_non_finite(state_, StateKind::parameter))
     fail("E0915", "the update leaves `" + slot->path + "` not finite", scalars, {});

@@ -228,6 +228,11 @@ std::string precision_text(const PrecisionSpec& p) {
   return items.size() == 1 ? items[0] : list_text(items);
 }
 
+std::string loss_scale_text(const LossScaleSpec& s) {
+  if (!s.dynamic) return exact(s.initial);
+  return CallText("dynamic").add("initial", s.initial).add("growth_interval", static_cast<double>(s.growth_interval)).text();
+}
+
 bool depends_on_the_end(const ScheduleSpec& schedule) {
   using Kind = ScheduleSpec::Kind;
   return schedule.kind == Kind::cosine || schedule.kind == Kind::one_cycle || schedule.kind == Kind::polynomial;
@@ -251,6 +256,7 @@ RecipeText recipe_text(const Recipe& recipe) {
   if (o.clip_norm > 0) text["clip"] = CallText("norm").place(exact(o.clip_norm)).text();
   if (o.clip_value > 0) text["clip"] = CallText("value").place(exact(o.clip_value)).text();
   if (o.ema > 0) text["ema"] = exact(o.ema);
+  if (recipe.precision.uses(DType::f16)) text["loss_scale"] = loss_scale_text(recipe.loss_scale);
   if (o.accumulate != 1) text["accumulate"] = std::to_string(o.accumulate);
   if (recipe.copies != 1) text["copies"] = std::to_string(recipe.copies);
   if (depends_on_the_end(recipe.schedule)) text["epochs"] = std::to_string(recipe.epochs);

@@ -20,7 +20,8 @@
 namespace netc {
 namespace {
 
-constexpr const char* kStepColumns = "step,epoch,loss,learning_rate,images_per_second\n";
+constexpr const char *kStepColumns = "step,epoch,loss,learning_rate,images_per_second", *kScaleColumns = ",loss_scale,skipped_steps";
+constexpr size_t kStepCells = 5;
 constexpr const char* kEpochColumns = "epoch,step,train_loss,train_accuracy,test_loss,top1,top5,learning_rate,seconds\n";
 
 // The shortest decimal that reads back as the same number.
@@ -32,8 +33,10 @@ std::string cell(double value) {
 std::string cell(const std::optional<double>& value) { return value ? cell(*value) : std::string(); }
 
 std::string line_of(const StepRecord& r) {
-  return std::to_string(r.step) + "," + std::to_string(r.epoch) + "," + cell(r.loss) + "," + cell(r.learning_rate) + "," +
-         cell(r.images_per_second) + "\n";
+  std::string line = std::to_string(r.step) + "," + std::to_string(r.epoch) + "," + cell(r.loss) + "," + cell(r.learning_rate) + "," +
+                     cell(r.images_per_second);
+  if (r.loss_scale) line += "," + cell(r.loss_scale->scale) + "," + std::to_string(r.loss_scale->skipped_steps);
+  return line + "\n";
 }
 
 std::string line_of(const EpochRecord& r) {
@@ -105,8 +108,9 @@ std::vector<LayerNorm> gradient_norms(const State& state) {
 
 RunWatch::RunWatch(WatchOptions options) : options_(std::move(options)) {
   const bool resumed = options_.resumed;
-  steps_file_ = open_table(path_of("steps.csv"), resumed, kStepColumns, [&](const std::vector<std::string>& c) {
-    if (c.size() != 5 || number(c[0]) > static_cast<double>(options_.step)) return false;
+  const std::string columns = std::string(kStepColumns) + (options_.scales_loss ? kScaleColumns : "") + "\n";
+  steps_file_ = open_table(path_of("steps.csv"), resumed, columns, [&](const std::vector<std::string>& c) {
+    if (c.size() < kStepCells || number(c[0]) > static_cast<double>(options_.step)) return false;
     steps_.push_back({std::stoll(c[1]), std::stoll(c[0]), number(c[2]), number(c[3]), number(c[4])});
     return true;
   });
@@ -132,6 +136,7 @@ void RunWatch::step(const StepRecord& record, const State& state) {
   steps_.push_back(record);
   events_.scalar("loss/step", record.step, record.loss);
   events_.scalar("learning_rate", record.step, record.learning_rate);
+  if (record.loss_scale) events_.scalar("loss_scale", record.step, record.loss_scale->scale);
   if (record.step % options_.every != 0) return;
   events_.scalar("images_per_second", record.step, record.images_per_second);
   write_gradients(record.step, state);

@@ -1,6 +1,7 @@
 // What a run leaves for those who watch it, in its folder: tables, curves, and events for TensorBoard.
 //
-//   steps.csv        step,epoch,loss,learning_rate,images_per_second           a line a step
+//   steps.csv        step,epoch,loss,learning_rate,images_per_second           a line a step; with layers in f16 also
+//                    loss_scale,skipped_steps
 //   epochs.csv       epoch,step,train_loss,train_accuracy,test_loss,top1,top5,learning_rate,seconds
 //   gradients.csv    step,<layer>,…: the norm of each layer's gradient, every `every` steps
 //   curves.svg       loss, accuracy and learning rate; confusion.svg: of the last epoch's test
@@ -23,6 +24,7 @@ namespace netc {
 struct WatchOptions {
   std::string folder;
   std::vector<std::string> class_names;  // may be empty
+  bool scales_loss = false;              // steps have a loss scale
   int64_t channels = 0;                  // of the images, by which the first layer is known
   int64_t every = 50;                    // steps between gradient norms
   bool resumed = false;                  // go on with what is there

@@ -48,14 +48,13 @@ TrainLog::TrainLog(const std::string& path, int64_t step, bool epoch_closed) {
 }
 
 void TrainLog::write(const StepRecord& r) {
-  file_.write(Json{{"kind", "step"},
-                  {"epoch", r.epoch},
-                  {"step", r.step},
-                  {"loss", r.loss},
-                  {"lr", r.learning_rate},
-                  {"images_per_second", r.images_per_second}}
-                  .dump() +
-              "\n");
+  Json json{{"kind", "step"}, {"epoch", r.epoch},          {"step", r.step},
+            {"loss", r.loss}, {"lr", r.learning_rate}, {"images_per_second", r.images_per_second}};
+  if (r.loss_scale) {
+    json["loss_scale"] = r.loss_scale->scale;
+    json["skipped_steps"] = r.loss_scale->skipped_steps;
+  }
+  file_.write(json.dump() + "\n");
 }
 
 void TrainLog::write(const EpochRecord& r) {

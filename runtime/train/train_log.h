@@ -1,6 +1,7 @@
 // The JSONL log of a training: one object a line, appended as it happens.
 //
-//   {"kind":"step","epoch":1,"step":50,"loss":2.31,"lr":0.1,"images_per_second":5120.3}
+//   {"kind":"step","epoch":1,"step":50,"loss":2.31,"lr":0.1,"images_per_second":5120.3}       and, with layers in
+//       f16, "loss_scale":65536.0,"skipped_steps":0
 //   {"kind":"epoch","epoch":1,"step":390,"train_loss":1.2,"train_accuracy":0.55,"test_loss":1.1,"top1":0.6,"top5":0.9,"lr":0.1,"seconds":41.3}
 //
 // A resumed training drops the lines that the killed one wrote after its last checkpoint, so the log
@@ -11,12 +12,14 @@
 #include <string>
 
 #include "runtime/data/append_file.h"
+#include "runtime/train/finite.h"
 
 namespace netc {
 
 struct StepRecord {
   int64_t epoch = 0, step = 0;  // epochs and steps count from 1 here: the number done
   double loss = 0, learning_rate = 0, images_per_second = 0;
+  std::optional<LossScale> loss_scale{};
 };
 
 struct EpochRecord {

@@ -29,11 +29,12 @@ class Training {
         options_(options),
         executor_(executor),
         step_(context.program(), "grad"),
+        apply_(context.program(), "apply"),
         batch_(step_.require_images(job.train)),
         batches_(job.recipe.optimizer.accumulate),
         length_{steps_per_epoch(job.recipe, job.train.count()), job.recipe.epochs},
         id_(training_id(context, job)),
-        guard_(context.state(), options.finite),
+        guard_(context.state(), job.recipe, options.finite),
         source_([this](int64_t number, Batch& batch) { fill(number, batch); }) {
     if (batches_ > 1) accumulate_.emplace(context.program(), "accumulate");
     if (length_.steps_per_epoch == 0) refuse_few_samples();
@@ -97,6 +98,7 @@ class Training {
     WatchOptions options;
     options.folder = options_.checkpoint_folder;
     options.class_names = job_.model.class_names;
+    options.scales_loss = apply_.has_output("loss_scale");
     options.channels = step_.input("image").type.shape[1];
     if (options_.log_every > 0) options.every = options_.log_every;
     options.resumed = !options_.resume.empty();
@@ -186,10 +188,11 @@ class Training {
       scalars.first_sample = (in_epoch * batches_ + i) * batch_;
       loss += run_batch(i + 1 < batches_ ? *accumulate_ : step_, *batch, scalars);
     }
-    context_.run("apply", {}, {}, scalars, executor_);
-    guard_.after_update(scalars);
+    apply_.run(context_, scalars, executor_);
+    const std::optional<LossScale> scale = loss_scale_of(apply_);
+    guard_.after_update(scale, scalars);
     ++progress_.step;
-    report_step(epoch, in_epoch + 1, loss / static_cast<double>(batches_), rate);
+    report_step(epoch, in_epoch + 1, loss / static_cast<double>(batches_), rate, scale);
   }
 
   // Its loss. What is wrong is found before the weights change.
@@ -208,7 +211,7 @@ class Training {
     return loss;
   }
 
-  void report_step(int64_t epoch, int64_t in_epoch, double loss, double rate) {
+  void report_step(int64_t epoch, int64_t in_epoch, double loss, double rate, const std::optional<LossScale>& scale) {
     const double seconds = seconds_since(rate_start_);
     ++rate_steps_;
     if (seconds > 0) steps_per_second_ = static_cast<double>(rate_steps_) / seconds;
@@ -217,7 +220,7 @@ class Training {
       rate_steps_ = 0;
     }
     const double images_per_second = steps_per_second_ * static_cast<double>(batch_ * batches_);
-    const StepRecord record{epoch + 1, progress_.step, loss, rate, images_per_second};
+    const StepRecord record{epoch + 1, progress_.step, loss, rate, images_per_second, scale};
     if (options_.log_every > 0 && progress_.step % options_.log_every == 0) log_.write(record);
     if (watch_) watch_->step(record, context_.state());
     if (!options_.on_step) return;
@@ -231,6 +234,7 @@ class Training {
     report.loss = loss;
     report.epoch_loss = progress_.loss_sum / static_cast<double>(in_epoch * batch_ * batches_);
     report.learning_rate = rate;
+    report.loss_scale = scale;
     report.images_per_second = images_per_second;
     report.eta_seconds =
         steps_per_second_ > 0 ? static_cast<double>(length_.steps() - progress_.step) / steps_per_second_ : 0;
@@ -289,7 +293,8 @@ class Training {
   const TrainJob& job_;
   const TrainOptions& options_;
   Executor& executor_;
-  EntryIo step_;  // the entry "grad": of a step's last batch
+  EntryIo step_;   // the entry "grad": of a step's last batch
+  EntryIo apply_;  // the update
   std::optional<EntryIo> accumulate_;  // of all batches of a step but its last
   int64_t batch_;
   int64_t batches_;  // of a step

@@ -41,6 +41,7 @@ struct StepReport {
   double loss = 0;                          // of its batches
   double epoch_loss = 0;                    // mean of the epoch so far
   double learning_rate = 0;
+  std::optional<LossScale> loss_scale;
   double images_per_second = 0;  // lately, evaluations apart
   double eta_seconds = 0;        // of the whole training's steps
 };
@@ -84,9 +85,10 @@ struct TrainResult {
 
 // REQUIRES: the state is initialised, or options.resume is set. The inputs of the entry "grad" are "image" [N, C, H, W],
 // "label" i64 [N] and, where the recipe augments, "affine" f32 [N, 2, 3] and the like; its outputs "loss", the mean over
-// the batch, and optionally "correct", a count. "apply" updates the weights. Where the recipe accumulates, there is an entry
+// the batch, and optionally "correct", a count. "apply" updates the weights; the outputs of one that scales gradients are those of
+// passes/loss_scale.h. Where the recipe accumulates, there is an entry
 // "accumulate" like "grad", for all batches of a step but its last. THROWS RuntimeError: E0601 to E0606 (checkpoints), E0706 (too
-// few samples), E0710 (data of another format), E0914 and E0915 (something is not finite).
+// few samples), E0710 (data of another format), E0914 to E0916 (something is not finite).
 TrainResult train(Context& context, const TrainJob& job, const TrainOptions& options, Executor& executor);
 
 // Which training this is, for save_checkpoint and restore_training.

@@ -128,6 +128,27 @@ TEST_P(Direct, PairsHaveTheSameBitsOnEveryTarget) {
   }
 }
 
+// Products of two f16 are exact in f32, so a fused multiply-add rounds no less than a product and a sum; conversions are the
+// processor's, or integer arithmetic.
+TEST_P(Direct, F16HasTheSameBitsOnEveryTarget) {
+  std::mt19937 random(11);
+  const Target native = host_target(), target = target_named(GetParam());
+  for (size_t c = 0; c < std::size(kCases); c += 3)
+    for (Direction direction : {Direction::forward, Direction::data_gradient, Direction::weight_gradient}) {
+      const BlockedConvolution& v = kCases[c];
+      if (direction == Direction::data_gradient && v.c < 16) continue;
+      const KernelBody body = blocked_body(v, direction, false, DType::f16);
+      std::vector<HostTensor> tensors;
+      for (int i = 0; i < 2; ++i) {
+        tensors.push_back(blocked_tensor(v, body, i, random));
+        for (double& value : tensors.back().data)  // from subnormals to the largest
+          if (value != 0) value = round_to(std::ldexp(value, static_cast<int>(random() % 40) - 24), DType::f16);
+      }
+      const auto run = [&](const Target& t) { return CompiledKernel(body, t).run({&tensors[0], &tensors[1], nullptr})[2].data; };
+      EXPECT_EQ(run(native), run(target)) << name_of(direction) << " of " << name_of(v);
+    }
+}
+
 TEST_P(Direct, EpiloguesHalosAndPartialSums) {
   const Target target = target_named(GetParam());
   bool halo = false;

@@ -240,6 +240,47 @@ class Train(Case):
         network("batch = 32; accumulate = 5")
         self.assertIn("less than the 5 batches of 32 of a step", self.train("b", code=3).stderr)
 
+    def test_f16_skips_what_overflows_and_resumes_in_between(self):
+        self.recipe("precision = f16; loss_scale = dynamic(initial = 16777216, growth_interval = 3); ema = 0.9; clip = norm(1.0)", epochs=7)
+        self.train("whole", "--threads", 1, "--log", "run.jsonl", "--watch")
+        steps = (self.folder / "whole/steps.csv").read_text().splitlines()
+        self.assertEqual(steps[0], "step,epoch,loss,learning_rate,images_per_second,loss_scale,skipped_steps")
+        whole = [tuple(float(cell) for cell in line.split(",")[-2:]) for line in steps[1:]]
+        events = [json.loads(line) for line in (self.folder / "run.jsonl").read_text().splitlines()]
+        logged = [(e["loss_scale"], e["skipped_steps"]) for e in events if e["kind"] == "step"]
+        self.assertEqual(logged, [whole[49]])
+        self.assertGreater(whole[-1][1], 0)  # some were skipped
+        self.assertEqual(len(whole), 56)
+        for (scale, skipped), (then, total) in zip(whole, whole[1:]):  # halved by an overflow, else the same or doubled
+            self.assertIn(then, [scale / 2] if total > skipped else [scale, 2 * scale])
+        for stop in (1, 7):
+            self.train(f"parts{stop}", "--stop-after", stop, "--threads", 3)
+            self.train(f"parts{stop}", "--resume", "--threads", 2, "--check")
+            self.assertEqual(self.last("whole"), self.last(f"parts{stop}"))
+        tensors = self.tensors("whole/last.safetensors")
+        self.assertEqual(struct.unpack("<f", tensors["loss_scale/scale"])[0], whole[-1][0])
+        self.assertEqual(struct.unpack("<f", tensors["loss_scale/skipped_steps"])[0], whole[-1][1])
+        self.assertIn("doubled after 3 steps without one", self.netc("explain", "tiny.net", "--train").stdout)
+        self.assertNotIn("loss scale", self.netc("explain", "tiny.net", "--train", "--precision", "bf16").stdout)
+        self.assertIn("its precision is f16", self.train("whole", "--resume", "--precision", "f32", code=3).stderr)
+
+    def test_f16_learns(self):
+        self.tiny(epochs=8, train=512)
+        top1 = {}
+        for precision in ("f32", "f16"):
+            self.train(precision, "--precision", precision)
+            top1[precision] = self.json("eval", "tiny.net", "--weights", f"{precision}/last.safetensors")["top1"]
+        self.assertGreater(top1["f16"], top1["f32"] - 0.1)
+        self.assertGreater(top1["f16"], 0.6)
+
+    def test_a_fixed_loss_scale_ends_with_the_first_overflow(self):
+        self.recipe("precision = f16; loss_scale = 16777216")
+        done = self.train("a", code=4)
+        self.assertRegex(done.stderr, "E0916 gradients overflow at a fixed loss scale, 1.67772e.07, at step 1, learning rate 0.1; the first "
+                                      "that is not finite is `gradient/")
+        self.recipe("precision = f16; loss_scale = 128")
+        self.train("b")
+
     def test_early_stop(self):
         self.recipe("early_stop = 2epochs", epochs=60, train=64)
         self.assertIn("no better result in 2 epochs", self.train("a").stderr)

@@ -370,6 +370,26 @@ TEST(Trainer, TheCauseOfADivergenceIsSaid) {
   EXPECT_TRUE(error_of(folder, [&] { checked.go(); }).starts_with("E0915 a layer is not finite at step 2, learning rate 1e+30" + where));
 }
 
+// A dynamic scale is halved until it scales nothing; a fixed one ends with the first overflow.
+TEST(Trainer, AnOverflowAtTheLeastLossScaleIsADivergence) {
+  TemporaryFolder folder;
+  const FakeExecutable executable = LinearModel::executable(8, 7);
+  const Context context(executable);
+  const auto outcome = [&](const LossScale& scale, const LossScaleSpec& spec) {
+    RuntimeScalars scalars;
+    scalars.step = 11;
+    scalars.learning_rate = 0.5f;
+    return error_of(folder, [&] { require_usable(scale, spec, context.state(), scalars); });
+  };
+  EXPECT_EQ(outcome({32768, true, 1}, {}), "");
+  EXPECT_EQ(outcome({1, true, 16}, {}), "");
+  EXPECT_EQ(outcome({0.5, false, 16}, {}), "");
+  EXPECT_TRUE(outcome({0.5, true, 17}, {}).starts_with("E0916 gradients overflow at the least loss scale, 1, at step 12, learning rate 0.5"));
+  EXPECT_EQ(outcome({128, false, 0}, {.dynamic = false, .initial = 128}), "");
+  EXPECT_EQ(outcome({128, true, 1}, {.dynamic = false, .initial = 128}),
+            "E0916 gradients overflow at a fixed loss scale, 128, at step 12, learning rate 0.5 | fix: loss_scale = dynamic, or a smaller one");
+}
+
 TEST(Trainer, RefusesWhatCannotWork) {
   TemporaryFolder folder;
   Session few(folder / "few");

@@ -9,6 +9,7 @@
 #include "compiler/api/training.h"
 #include "runtime/train/augment_inputs.h"
 #include "runtime/train/entry_io.h"
+#include "runtime/train/finite.h"
 #include "runtime/train/schedule.h"
 
 namespace netc::v1 {
@@ -114,6 +115,8 @@ struct Trainer::Impl {
     entry.run(training->context(), scalars, training->executor());
     if (++accumulated < batches()) return static_cast<float>(entry.scalar("loss"));
     accumulated = 0;
+    if (const std::optional<LossScale> scale = loss_scale_of(*io))
+      require_usable(*scale, recipe.loss_scale, training->context().state(), scalars);
     ++progress.step;
     progress.epoch_closed = true;
     progress.loss_sum = progress.correct = progress.counted = 0;
