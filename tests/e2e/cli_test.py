@@ -40,7 +40,7 @@ class CommandLine(Case):
         for args in ([], ["paint"], ["check"], ["train", "--epochs"], ["train", "tiny.net", "--epochs", "0"],
                      ["check", "tiny.net", "--set", "classes"], ["emit", "tiny.net", "--stage=poem"],
                      ["bench", "tiny.net", "--device", "tpu"], ["bench", "tiny.net", "--precision", "fp8"],
-                     ["bench", "tiny.net", "--train", "--precision", "f16"], ["train", "tiny.net", "--precision", "f16"],
+                     ["bench", "tiny.net", "--train", "--precision", "fp16"], ["train", "tiny.net", "--precision", "fp16"],
                      ["ops", "conv2d"], ["explain", "E9999"]):
             done = self.netc(*args, code=2)
             self.assertTrue(done.stderr.strip() or done.stdout.strip(), args)
