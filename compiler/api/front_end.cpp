@@ -41,6 +41,10 @@ ElaboratedNetwork elaborate_network(Project& project, const NetworkRequest& requ
   return unwrap(elaborate(project, request.reference, recipe, config_of(request, purpose, batch), sink), sink);
 }
 
+std::vector<InnerNetwork> members_of(Project& project, const NetworkRequest& request) {
+  return elaborate_network(project, request, Purpose::predict, 1).members;
+}
+
 Recipe find_recipe(Project& project, const std::string& reference) {
   DiagnosticSink sink;
   return unwrap(resolve_recipe(project, reference, sink), sink);

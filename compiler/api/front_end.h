@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "compiler/sema/sema.h"
 
@@ -23,6 +24,8 @@ ElaboratedNetwork elaborate_network(Project& project, const NetworkRequest& requ
 // With the loss and augmentation of a recipe.
 ElaboratedNetwork elaborate_network(Project& project, const NetworkRequest& request, const Recipe& recipe,
                                     Purpose purpose, int64_t batch);
+// The members of the ensemble that a reference, or its `train`, names; empty for a network. THROWS CompileError.
+std::vector<InnerNetwork> members_of(Project& project, const NetworkRequest& request);
 // The `train` of that name, or the file's only one. THROWS CompileError.
 Recipe find_recipe(Project& project, const std::string& reference);
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "compiler/api/inner_networks.h"
 #include "compiler/base/random.h"
 #include "runtime/context.h"
 #include "runtime/cpu/load.h"
@@ -11,6 +12,7 @@
 #include "runtime/cuda_emulation/load.h"
 #include "runtime/data/find_files.h"
 #include "runtime/initialize.h"
+#include "runtime/train/checksum.h"
 
 namespace netc {
 namespace {
@@ -63,6 +65,7 @@ std::function<std::string(const std::string&)> mapped_names(Project& project, co
 
 ModelInfo load_weights_into(Model& model, const std::string& path, const std::string& names, Project& project,
                             Executor& executor) {
+  if (path.empty() && !model.compilation.network.members.empty()) return load_member_weights(model, project, executor);
   const std::unique_ptr<TensorFile> file = open_tensor_file(path);
   const LoadWeightsOptions options{.file_name = mapped_names(project, names)};
   load_weights(*model.state, *file, options);
@@ -70,14 +73,23 @@ ModelInfo load_weights_into(Model& model, const std::string& path, const std::st
   return read_model_info(*file);
 }
 
-LoadReport load_initial_weights(State& state, const WeightsSpec& weights, Project& project) {
+LoadWeightsOptions weights_options(const WeightsSpec& weights, Project& project) {
   LoadWeightsOptions options{.file_name = mapped_names(project, weights.names)};
   options.except = [&weights](const std::string& path) {
     return std::any_of(weights.except.begin(), weights.except.end(),
                        [&](const std::string& glob) { return glob_matches(glob, path); });
   };
   options.strict = weights.strict;
-  return load_weights(state, *open_tensor_file(resolve_path(weights.base_dir, weights.path)), options);
+  return options;
+}
+
+LoadReport load_initial_weights(State& state, const WeightsSpec& weights, const std::string& inner, Project& project) {
+  const std::unique_ptr<TensorFile> file = open_tensor_file(resolve_path(weights.base_dir, weights.path));
+  require_undamaged(*file);
+  return load_selected(state, *file, weights_options(weights, project), [&](const StateSlot& slot) {
+    const bool own = inner.empty() || !slot.path.starts_with(inner);
+    return own && (slot.kind == StateKind::parameter || slot.kind == StateKind::buffer);
+  });
 }
 
 void randomize_weights(Model& model, uint64_t seed, Executor& executor) {

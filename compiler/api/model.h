@@ -36,12 +36,17 @@ void prepare(Model& model, Executor& executor);
 std::function<std::string(const std::string& path)> mapped_names(Project& project, const std::string& names);
 
 // Weights of a file (runtime/data/tensor_file.h) or a checkpoint; `names` is a map ("std.names:torchvision_resnet") or
-// empty. Gives what the file says of the model. THROWS RuntimeError E0601 to E0609, CompileError for the map.
+// empty. Without a path an ensemble's members take their own weights. Gives what the file says of the model. THROWS
+// RuntimeError E0601 to E0610, CompileError for the map.
 ModelInfo load_weights_into(Model& model, const std::string& path, const std::string& names, Project& project,
                             Executor& executor);
 
-// A recipe's `weights = load(...)`. THROWS RuntimeError E0601 to E0609, CompileError for the map.
-LoadReport load_initial_weights(State& state, const WeightsSpec& weights, Project& project);
+// What `load(...)` says of names, exceptions and strictness; `weights` must outlive it. THROWS CompileError for the map.
+LoadWeightsOptions weights_options(const WeightsSpec& weights, Project& project);
+
+// A recipe's `weights = load(...)`; not for paths that begin with `inner`, if it is not empty.
+// THROWS RuntimeError E0601 to E0609, CompileError for the map.
+LoadReport load_initial_weights(State& state, const WeightsSpec& weights, const std::string& inner, Project& project);
 
 // The initialisers' weights, from a seed.
 void randomize_weights(Model& model, uint64_t seed, Executor& executor);

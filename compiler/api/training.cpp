@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "compiler/api/inner_networks.h"
 #include "compiler/api/layer_table.h"
 #include "compiler/base/error.h"
 #include "runtime/initialize.h"
@@ -115,7 +116,11 @@ Training::Training(Project& project, const TrainingRequest& request, std::unique
   }
   model_ = load_model(plan_training(project, request.network, &recipe_, recipe_.batch, request.settings), executor_->workers());
   initialize(*model_.state, recipe_.seed, *executor_);
-  if (recipe_.weights && !request.resumes) loaded_ = load_initial_weights(*model_.state, *recipe_.weights, project);
+  const std::vector<InnerNetwork>& teachers = model_.compilation.network.teachers;
+  if (recipe_.weights && !request.resumes)
+    loaded_ = load_initial_weights(*model_.state, *recipe_.weights, teachers.empty() ? "" : kTeacherPrefix, project);
+  if (!teachers.empty() && !request.resumes)
+    load_inner_networks(*model_.state, kTeacherPrefix, teachers, recipe_.distill->weights ? &*recipe_.distill->weights : nullptr, project);
   context_ = std::make_unique<Context>(*model_.executable, model_.state);
 }
 

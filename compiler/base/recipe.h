@@ -161,6 +161,15 @@ struct WeightsSpec {
   bool strict = true;               // everything else must fit; false: what does not fit keeps its initial value
 };
 
+// A teacher whose probabilities the network learns beside the labels (Hinton et al. 2015, arXiv 1503.02531):
+// (1 - share) * loss + share * temperature^2 * KL(teacher || network), both at the temperature.
+struct DistillSpec {
+  std::string network;                 // as written: "resnet56(classes = 10)", or the name of an ensemble
+  std::optional<WeightsSpec> weights;  // none: those of an ensemble's members
+  double temperature = 4;
+  double share = 0.9;
+};
+
 // In which type contractions multiply, and memory holds what passes from layer to layer; parameters and their
 // updates are always f32.
 struct PrecisionSpec {
@@ -185,6 +194,7 @@ struct Recipe {
   OptimizerSpec optimizer;
   std::vector<ParameterGroup> groups;
   std::optional<WeightsSpec> weights;
+  std::optional<DistillSpec> distill;
   std::vector<std::string> freeze;   // globs over paths of what is not trained
   ScheduleSpec schedule;
   // The steps with which `augment` begins, resize and center_crop: they replace the data set's `preprocess` in training.

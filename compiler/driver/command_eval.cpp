@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "compiler/api/training.h"
+#include "compiler/base/error.h"
 #include "compiler/driver/code_origin.h"
 #include "compiler/driver/commands.h"
 #include "runtime/data/atomic_file.h"
@@ -65,6 +66,7 @@ class Evaluation {
     NetworkRequest request{command.network.reference, command.network.set, false};
     request.augmented = command.views > 0;
     recipe_ = find_recipe(project, request.reference);
+    if (command.weights.empty() && members_of(project, request).empty()) throw RuntimeError("E0924", "eval needs weights", "--weights FILE");
     DeviceOptions device = command.device;
     if (!precision.empty()) device.precision = precision;
     model_ = load_model(plan_evaluation(project, request, recipe_, command.batch, settings_of(device)), pool_.workers());

@@ -179,7 +179,8 @@ class Prediction {
 }  // namespace
 
 int run(const PredictCommand& command, Environment& environment) {
-  if (!command.random_weights && command.weights.empty())
+  const bool none = !command.random_weights && command.weights.empty();
+  if (none && members_of(environment.project, {command.network.reference, command.network.set}).empty())
     throw RuntimeError("E0924", "predict needs weights", "--weights FILE, or --random-weights");
   Prediction(command, environment).run();
   return kExitOk;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "compiler/api/train_ensemble.h"
 #include "compiler/api/training.h"
 #include "compiler/base/error.h"
 #include "compiler/driver/code_origin.h"
@@ -75,10 +76,45 @@ nlohmann::ordered_json summary(const TrainResult& result, const StageSeconds& se
   return json;
 }
 
+// The members of an ensemble one after the other, each in a folder of its own, with the seed plus its number; then all of
+// them in one file (rule 29).
+int train_members(const TrainCommand& command, const std::vector<InnerNetwork>& members, Environment& environment) {
+  Output& output = environment.output;
+  const NetworkRequest network{command.network.reference, command.network.set};
+  const Recipe recipe = find_recipe(environment.project, network.reference);
+  const std::filesystem::path folder = folder_of(command, recipe.name);
+  JoinRequest join{network, settings_of(command.device), command.data, {}, (folder / "best.safetensors").string()};
+  for (size_t i = 0; i < members.size(); ++i) {
+    if (members[i].weights) continue;
+    TrainCommand one = command;
+    one.network.reference = parse_reference(network.reference).module + ":" + recipe.name + "." + members[i].name;
+    one.output = (folder / members[i].name).string();
+    one.resume = command.resume && std::filesystem::exists(folder / members[i].name / "last.safetensors");
+    if (command.seed) one.seed = *command.seed + i;
+    if (!command.log.empty()) one.log = command.log + "." + members[i].name;
+    output.note(fmt::format("member {}\n", members[i].name));
+    if (const int code = run(one, environment); code != kExitOk) return code;
+    join.files[members[i].name] = (folder / members[i].name / "best.safetensors").string();
+    if (std::filesystem::exists(join.files[members[i].name])) continue;
+    output.note(fmt::format("member {} has not ended an epoch; go on with --resume\n", members[i].name));
+    return kExitOk;
+  }
+  make_folder(folder.string());
+  ThreadPool pool(command.device.threads);
+  const std::optional<EvalResult> together = join_members(environment.project, join, pool);
+  if (together)
+    output.result(fmt::format("together: test loss {:.4f}  test accuracy {:.2f} %\n", together->loss, 100 * together->top1));
+  output.note(fmt::format("weights: {}\n", join.output));
+  return kExitOk;
+}
+
 }  // namespace
 
 int run(const TrainCommand& command, Environment& environment) {
   Output& output = environment.output;
+  const NetworkRequest network_request{command.network.reference, command.network.set};
+  const std::vector<InnerNetwork> members = members_of(environment.project, network_request);
+  if (!members.empty()) return train_members(command, members, environment);
   const TrainingRequest request{{command.network.reference, command.network.set, false},
                                 settings_of(command.device),
                                 command.seed, command.epochs, command.batch, command.data, true, command.resume};

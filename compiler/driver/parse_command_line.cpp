@@ -141,7 +141,7 @@ void bind_running_commands(Binder& bind) {
     Binder::network(sub, o->network, "FILE.net[:TRAIN]");
     Binder::device(sub, o->device);
     Binder::data(sub, o->data);
-    sub->add_option("--weights", o->weights, "safetensors, .pt, .npz or a checkpoint")->required()->type_name("FILE");
+    sub->add_option("--weights", o->weights, "safetensors, .pt, .npz or a checkpoint; default: those that an ensemble's members name")->type_name("FILE");
     sub->add_option("--names", o->names, "A map of names: std.names:torchvision_resnet");
     sub->add_option("--batch", o->batch, "Results do not depend on it")->check(batch_range())->capture_default_str();
     auto* views = sub->add_option("--views", o->views, "Average the probabilities of so many augmented views of each sample")

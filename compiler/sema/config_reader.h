@@ -66,6 +66,7 @@ class ConfigReader {
     return elaborator_.error(std::move(code), span, std::move(message), std::move(label));
   }
   const Module& module() const { return module_; }
+  std::string source_text(const Expression& expr) const { return std::string(project_.sources().text(expr.span)); }
 
  private:
   Datum evaluate(const Expression& expr) { return elaborator_.evaluate_in(module_, expr); }

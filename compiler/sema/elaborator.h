@@ -13,6 +13,7 @@
 //   report.cpp      diagnostics: spans, chains of calls, provenance of shapes
 //   augmented_input.cpp  what augmentation makes of the input
 //   network.cpp     inputs, outputs, auxiliary heads; from a reference to a finished graph
+//   members.cpp     networks inside this one: an ensemble's members, a teacher
 //   transfer.cpp    frozen parameters, and what a recipe's globs name
 //   objective.cpp   loss and metrics
 //   advice.cpp      warnings
@@ -26,9 +27,11 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compiler/sema/datum.h"
+#include "compiler/sema/ensembles.h"
 #include "compiler/sema/scope.h"
 #include "compiler/sema/sema.h"
 
@@ -88,8 +91,12 @@ class Elaborator {
     const Module* args_module = nullptr;      // where `args` are written
     const std::vector<Arg>* args = nullptr;   // of `train x = net(args)`
     const TrainDecl* train = nullptr;         // the `train` that names the network, if one does
+    const Module* train_module = nullptr;     // where it is declared
     Span reference_span;                      // of the network in it
     const Recipe* recipe = nullptr;           // its loss, augmentation and data set
+    const Ensemble* ensemble = nullptr;       // instead of `network`
+    const Ensemble* teacher = nullptr;        // of a recipe that distills, for training
+    const Name& name() const { return ensemble ? ensemble->name : network->name; }
   };
   std::optional<ElaboratedNetwork> run(const Request& request);
 
@@ -246,11 +253,29 @@ class Elaborator {
   Origin origin_at(Span span, const std::string& path) const;
 
   // network.cpp
+  struct DeclaredOutput {
+    Name name;
+    TensorDatum value;
+  };
   void bind_network_args(const Request& request, Context& ctx);
+  const DeclaredOutput& scores_of(const std::vector<DeclaredOutput>& outputs);
   void run_input(const InputStmt& input, Context& ctx);
   void run_output(const OutputStmt& output, Context& ctx);
   void run_aux_head(const AuxHeadStmt& head, Context& ctx);
   TensorDatum prepare_image(const InputStmt& input, const Shape& shape, DType declared);
+
+  // members.cpp
+  TensorDatum run_member(const EnsembleMember& member, const std::string& prefix);
+  TensorDatum run_members(const Ensemble& ensemble, const std::string& prefix);
+  TensorDatum combine(const Ensemble& ensemble, const std::vector<TensorDatum>& scores);
+  void run_ensemble(const Ensemble& ensemble, Span span);
+  TensorDatum teacher_scores(const Ensemble& teacher);
+  ValueId distillation(ValueId logits, const Request& request);
+  TensorDatum member_input(const InputStmt& input, const Shape& shape);
+  // The path of a state: of those that members share, without the member's name.
+  std::string state_path(const std::string& path) const;
+  // Whether what is elaborated now learns: not in an evaluation, nor within a teacher.
+  bool trains() const { return config_.purpose == Purpose::train && !within_teacher_; }
 
   // augmented_input.cpp
   Shape augmented_input(const Shape& shape, DType dtype);
@@ -300,10 +325,6 @@ class Elaborator {
   int32_t open_layer_ = -1;
   std::vector<InputInfo> inputs_;
   std::vector<TensorDatum> input_values_;
-  struct DeclaredOutput {
-    Name name;
-    TensorDatum value;
-  };
   std::vector<DeclaredOutput> outputs_;
   std::vector<AuxHead> aux_heads_;
   std::vector<Span> aux_spans_;                          // of their names
@@ -315,6 +336,10 @@ class Elaborator {
   std::map<std::pair<int32_t, uint32_t>, NameUse> name_uses_;  // by place: a block called twice counts once
   std::map<int32_t, ValueId> pending_updates_;           // state -> its newest value
   std::map<ValueId, int32_t> state_values_;              // a value that is the newest of a state
+  const EnsembleMember* member_ = nullptr;               // that is being elaborated
+  std::string member_prefix_, ensemble_prefix_;          // "teacher.small", "teacher"
+  const std::vector<std::string>* shared_globs_ = nullptr;
+  bool within_teacher_ = false;
   std::map<std::string, int> random_uses_;
   std::map<std::string, Span> parameter_spans_;          // path -> declaration
   std::map<std::pair<int32_t, uint32_t>, CallRecord> records_;  // by the visible callee's place

@@ -222,7 +222,7 @@ std::optional<Datum> Elaborator::look_up(const std::string& name, Span span, Con
   }
   if (ctx.module->is_stdlib) {
     // Frozen parameters fix the statistics beside them (rule 26); dropout has none.
-    if (name == "training") return Datum{config_.purpose == Purpose::train && !has_frozen(ctx.path->prefix)};
+    if (name == "training") return Datum{trains() && !has_frozen(ctx.path->prefix)};
   }
   if (name == "block_input") {
     if (ctx.block_input.size() == 1) return Datum{ctx.block_input.front()};

@@ -36,7 +36,7 @@ std::optional<ElaboratedNetwork> Elaborator::run(const Request& request) {
   recipe_ = request.recipe;
   reference_span_ = request.reference_span;
   train_ = request.train;
-  train_module_ = request.args_module;
+  train_module_ = request.train_module;
   user_root_ = !request.module->is_stdlib || (request.args_module && !request.args_module->is_stdlib);
   Scope scope;
   PathScope paths;
@@ -46,21 +46,22 @@ std::optional<ElaboratedNetwork> Elaborator::run(const Request& request) {
   ctx.path = &paths;
   ctx.place = Place::network;
   try {
-    bind_network_args(request, ctx);
-    open_layer(LayerNode::Kind::network, "", request.network->name.text, request.network->name.text,
-               request.network->name.span, {});
-    run_body(request.network->body, ctx);
-    close_layer(0, ctx.current);
+    const Name& declared = request.name();
+    if (!request.ensemble) bind_network_args(request, ctx);
+    open_layer(LayerNode::Kind::network, "", declared.text, declared.text, declared.span, {});
+    if (request.ensemble) run_ensemble(*request.ensemble, declared.span);
+    else run_body(request.network->body, ctx);
+    close_layer(0, request.ensemble ? Current{outputs_.front().value} : ctx.current);
     layers_[0].kind = LayerNode::Kind::network;
     close_scope(scope, ctx);
-    const Span name = request.network->name.span;
+    const Span name = declared.span;
     if (inputs_.empty() && input_values_.empty())
-      fail(error("E0217", name, "`" + request.network->name.text + "` has no input", "it begins with `input image: [3, 224, 224]`"));
+      fail(error("E0217", name, "`" + declared.text + "` has no input", "it begins with `input image: [3, 224, 224]`"));
     if (outputs_.empty() && !failed_)
-      fail(error("E0217", name, "`" + request.network->name.text + "` has no output", "it ends with `output logits`"));
+      fail(error("E0217", name, "`" + declared.text + "` has no output", "it ends with `output logits`"));
     if (failed_) return std::nullopt;
     check_classes(request);
-    if (config_.advice) advise();
+    if (config_.advice && !request.ensemble) advise();  // members are advised where they are declared
     add_objective(request);
     check_globs();
     if (failed_) return std::nullopt;
@@ -125,6 +126,7 @@ void Elaborator::bind_network_args(const Request& request, Context& ctx) {
     }
   }
   for (const auto& [name, text] : config_.set) {
+    if (member_) break;  // their arguments are written where they are named
     try {
       const auto found = std::find(names.begin(), names.end(), name);
       if (found == names.end()) {
@@ -198,10 +200,11 @@ void Elaborator::run_input(const InputStmt& input, Context& ctx) {
     fail(error("E0301", input.shape.span, "an input has 1 to 4 extents, without the batch: [C, H, W]"));
   check_fresh(input.name, ctx);
   for (const InputInfo& other : inputs_)
-    if (other.name == input.name.text) throw Failed{};  // reported as a name declared twice
+    if (!member_ && other.name == input.name.text) throw Failed{};  // reported as a name declared twice
   builder_.set_origin(origin_at(input.name.span, input.name.text));
-  const TensorDatum value = prepare_image(input, shape, declared);
-  input_values_.push_back(value);
+  const bool reused = member_ && !inputs_.empty();
+  const TensorDatum value = reused ? member_input(input, shape) : prepare_image(input, shape, declared);
+  if (!reused) input_values_.push_back(value);
   ctx.scope->declare(input.name.text, {Datum{value}, input.name.span, ScopeEntry::Kind::tensor, true});
   // One input is current; of several, none is (rule 9).
   const bool only = input_values_.size() == 1;
@@ -266,6 +269,15 @@ ValueId Elaborator::channel_constants(const std::vector<double>& values, int ran
   return emit("concat", std::move(parts), {{"axis", int64_t{1}}}, {})[0];
 }
 
+// The scores of a network: its only output, or the one named `logits`.
+const Elaborator::DeclaredOutput& Elaborator::scores_of(const std::vector<DeclaredOutput>& outputs) {
+  const auto named = std::find_if(outputs.begin(), outputs.end(), [](const DeclaredOutput& o) { return o.name.text == "logits"; });
+  if (named != outputs.end()) return *named;
+  if (outputs.size() > 1)
+    fail(error("E0513", outputs.front().name.span, "training needs one output, or one named `logits`", "this network has " + std::to_string(outputs.size())));
+  return outputs.front();
+}
+
 void Elaborator::run_output(const OutputStmt& output, Context& ctx) {
   Current current = ctx.current;
   if (output.value) {
@@ -296,7 +308,7 @@ void Elaborator::run_aux_head(const AuxHeadStmt& head, Context& ctx) {
   const TensorDatum x = single(ctx.current, head.keyword_span, "`aux_head`");
   PathScope paths;
   paths.prefix = ctx.path->join(claim_segment(head.name, "", head.name.span, *ctx.path));
-  if (config_.purpose != Purpose::train) return;
+  if (!trains()) return;
   Scope scope(ctx.scope);
   Context inner = nested(ctx, scope);
   inner.place = Place::aux_head;
@@ -314,11 +326,17 @@ void Elaborator::run_aux_head(const AuxHeadStmt& head, Context& ctx) {
 
 ElaboratedNetwork Elaborator::finish(const Request& request) {
   ElaboratedNetwork net;
-  net.name = request.network->name.text;
+  net.name = request.name().text;
   net.reference = recipe_ ? recipe_->network : net.name;
   for (const auto& [state, value] : pending_updates_)
     if (config_.purpose == Purpose::train && !config_.input_only) builder_.add_update(state, value);
   for (const DeclaredOutput& output : outputs_) net.outputs.push_back({output.name.text, output.value.id});
+  if (request.ensemble) {
+    net.shared = request.ensemble->shared;
+    for (const EnsembleMember& member : request.ensemble->members) net.members.push_back({member.name, member.weights});
+  }
+  if (request.teacher)
+    for (const EnsembleMember& member : request.teacher->members) net.teachers.push_back({member.name, member.weights});
   const Shape& first = outputs_.front().value.shape;
   net.classes = first.size() == 1 ? first[0] : 0;
   net.graph = builder_.finish();

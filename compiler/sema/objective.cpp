@@ -111,7 +111,7 @@ void Elaborator::check_classes(const Request& request) {
   }
   if (classes == 0 || logits.size() != 1 || logits[0] == classes) return;
   std::string message = std::to_string(logits[0]) + " logits, " + std::to_string(classes) + " classes";
-  const std::string& network = request.network->name.text;
+  const std::string& network = request.name().text;
   Diagnostic d = error("E0501", request.reference_span, message);
   for (const auto& [text, span] : default_args_) {
     if (text != "classes = " + std::to_string(logits[0])) continue;
@@ -119,7 +119,7 @@ void Elaborator::check_classes(const Request& request) {
     d.message += " (" + text + " is the default at " + sources.file(span.file).path + ":" + std::to_string(line_of(span)) + ")";
     if (presentable(span.file)) d.secondary.push_back({span, "the default"});
   }
-  const bool has_classes = std::any_of(request.network->params.begin(), request.network->params.end(),
+  const bool has_classes = request.network && std::any_of(request.network->params.begin(), request.network->params.end(),
                                        [](const Parameter& p) { return p.name.text == "classes"; });
   if (has_classes) {
     const std::string fixed = network + "(classes = " + std::to_string(classes) + ")";
@@ -141,12 +141,7 @@ void Elaborator::add_objective(const Request& request) {
     return;
   }
   const LossSpec loss = request.recipe ? request.recipe->loss : LossSpec{};
-  // The scores: the only output, or the one named `logits`.
-  const DeclaredOutput* scores = &outputs_.front();
-  for (const DeclaredOutput& output : outputs_)
-    if (output.name.text == "logits") scores = &output;
-  if (outputs_.size() > 1 && scores->name.text != "logits")
-    fail(error("E0513", scores->name.span, "training needs one output, or one named `logits`", "this network has " + std::to_string(outputs_.size())));
+  const DeclaredOutput* scores = &scores_of(outputs_);
   const auto check_scores = [&](const Shape& shape, Span span, const std::string& what) {
     if (shape.size() == 1) return;
     Diagnostic d = error("E0205", span, what + " is one score a class, [C], got " + to_string(shape));
@@ -168,6 +163,10 @@ void Elaborator::add_objective(const Request& request) {
     builder_.set_origin(origin_at(aux_spans_[i], head.name + ".loss"));
     const ValueId weight = builder_.constant(head.weight, {DType::f32, {}});
     total = emit("add", {total, emit("mul", {loss_of(head.value, label, loss, "mean"), weight}, {}, span)[0]}, {}, span)[0];
+  }
+  if (request.teacher) {
+    const double share = request.recipe->distill->share;
+    total = build::add(builder_, build::mul(builder_, total, 1 - share), build::mul(builder_, distillation(logits, request), share));
   }
   builder_.set_origin(origin_at(span, "loss"));
   builder_.add_output("loss", total);

@@ -36,4 +36,28 @@ WeightsSpec read_weights(ConfigReader& reader, const Expression& value) {
   return spec;
 }
 
+WeightsSpec read_weights_or_path(ConfigReader& reader, const Expression& value, const std::string& what) {
+  if (value.as<Call>()) return read_weights(reader, value);
+  WeightsSpec spec;
+  spec.path = reader.text(value, what);
+  spec.base_dir = reader.module().directory;
+  return spec;
+}
+
+Constructor teacher_constructor(ConfigReader& reader, const Expression& value) {
+  Constructor c = reader.constructor(value, {{"teacher", {"network", "weights", "temperature", "share"}}}, "a teacher such as teacher(resnet56, weights = \"r56.safetensors\")");
+  reader.require(c, "network");
+  return c;
+}
+
+DistillSpec read_distill(ConfigReader& reader, const Expression& value) {
+  const Constructor c = teacher_constructor(reader, value);
+  DistillSpec spec;
+  spec.network = reader.source_text(*c.fields.at("network"));
+  if (reader.has(c, "weights")) spec.weights = read_weights_or_path(reader, *c.fields.at("weights"), "`weights` of `teacher`");
+  spec.temperature = reader.real(c, "temperature", spec.temperature, {0.01, 1000});
+  if (reader.has(c, "share")) spec.share = reader.percent(*c.fields.at("share"), "`share` of `teacher`");
+  return spec;
+}
+
 }  // namespace netc

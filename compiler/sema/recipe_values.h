@@ -24,6 +24,11 @@ void read_clip(ConfigReader& reader, const Expression& value, OptimizerSpec& spe
 LossScaleSpec read_loss_scale(ConfigReader& reader, const Expression& value);             // read_objective.cpp
 std::vector<ParameterGroup> read_groups(ConfigReader& reader, const Expression& value);   // read_objective.cpp
 WeightsSpec read_weights(ConfigReader& reader, const Expression& value);                  // read_weights.cpp
+// `teacher(resnet56, weights = "r56.safetensors", temperature = 4.0, share = 90%)`; its network is checked where it is looked up.
+Constructor teacher_constructor(ConfigReader& reader, const Expression& value);           // read_weights.cpp
+DistillSpec read_distill(ConfigReader& reader, const Expression& value);                  // read_weights.cpp
+// "a.safetensors", or load("a.safetensors", names = ...).
+WeightsSpec read_weights_or_path(ConfigReader& reader, const Expression& value, const std::string& what);  // read_weights.cpp
 ScheduleSpec read_schedule(ConfigReader& reader, const Expression& value);    // read_schedule.cpp
 
 // What `augment` begins with and is not random goes to `preprocess` (rule 28).

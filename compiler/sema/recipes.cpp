@@ -11,6 +11,7 @@
 
 #include "compiler/ir/op_def.h"
 #include "compiler/sema/config_reader.h"
+#include "compiler/sema/ensembles.h"
 #include "compiler/sema/names_map.h"
 #include "compiler/sema/recipe_values.h"
 #include "stdlib/stdlib_sources.h"
@@ -20,7 +21,7 @@ namespace {
 
 const std::vector<std::string> kKeys = {"loss", "optimizer", "schedule", "augment", "copies", "batch", "epochs", "seed",
                                         "precision", "weights", "freeze", "groups", "clip", "ema", "early_stop",
-                                        "accumulate", "loss_scale"};
+                                        "accumulate", "loss_scale", "distill"};
 const std::vector<std::string> kLaterKeys = {"devices"};
 
 struct Setting {
@@ -139,6 +140,7 @@ void RecipeBuilder::apply_key(const std::string& key, const Setting& setting, Re
   else if (key == "clip") read_clip(reader, value, recipe.optimizer);
   else if (key == "ema") recipe.optimizer.ema = reader.real(value, "`ema`", {0, 1});
   else if (key == "weights") recipe.weights = read_weights(reader, value);
+  else if (key == "distill") recipe.distill = read_distill(reader, value);
   else if (key == "freeze") recipe.freeze = reader.texts(value, "`freeze`");
   else if (key == "schedule") recipe.schedule = read_schedule(reader, value);
   else if (key == "augment") read_augment(reader, value, recipe.augment_preprocess, recipe.augment);
@@ -197,12 +199,11 @@ std::string stdlib_module_of(Project& project, const std::string& network, Diagn
 
 }  // namespace
 
-std::optional<TrainedNetwork> find_trained_network(Project& project, const Module& module, const TrainDecl& train,
-                                                   DiagnosticSink& sink) {
-  const Call* call = train.network.as<Call>();
-  const NameRef* ref = call ? call->callee->as<NameRef>() : train.network.as<NameRef>();
+std::optional<TrainedNetwork> find_network(Project& project, const Module& module, const Expression& value, DiagnosticSink& sink) {
+  const Call* call = value.as<Call>();
+  const NameRef* ref = call ? call->callee->as<NameRef>() : value.as<NameRef>();
   RecipeBuilder builder(project, sink);
-  const Span span = call ? call->callee->span : train.network.span;
+  const Span span = call ? call->callee->span : value.span;
   if (!ref) {
     builder.report(builder.error("E0512", span, "a network stands here, with its arguments", "resnet20(classes = 10)"));
     return std::nullopt;
@@ -213,7 +214,8 @@ std::optional<TrainedNetwork> find_trained_network(Project& project, const Modul
     Diagnostic d = builder.error("E0512", span, "no network `" + ref->name + "`");
     std::vector<std::string> names;
     for (const auto& [name, target] : module.names)
-      if (target.declaration && target.declaration->as<NetworkDecl>()) names.push_back(name);
+      if (target.declaration && (target.declaration->as<NetworkDecl>() || target.declaration->as<EnsembleDecl>()))
+        names.push_back(name);
     if (const std::string home = stdlib_module_of(project, ref->name, sink); !home.empty())
       d.fixes.push_back({"import " + home + " { " + ref->name + " }", "", {}});
     else if (const std::optional<std::string> close = nearest(ref->name, names))
@@ -221,8 +223,9 @@ std::optional<TrainedNetwork> find_trained_network(Project& project, const Modul
     builder.report(std::move(d));
     return std::nullopt;
   }
-  if (found->second.declaration->as<EnsembleDecl>()) {
-    builder.report(builder.error("E0506", span, "ensembles are not supported yet"));
+  if (const EnsembleDecl* ensemble = found->second.declaration->as<EnsembleDecl>()) {
+    if (!call || call->args.empty()) return TrainedNetwork{found->second.module, nullptr, ensemble, nullptr};
+    builder.report(builder.error("E0516", call->args.front().span, "an ensemble takes no arguments, its members do"));
     return std::nullopt;
   }
   const NetworkDecl* network = found->second.declaration->as<NetworkDecl>();
@@ -232,7 +235,7 @@ std::optional<TrainedNetwork> find_trained_network(Project& project, const Modul
     builder.report(std::move(d));
     return std::nullopt;
   }
-  return TrainedNetwork{found->second.module, network, call ? &call->args : nullptr};
+  return TrainedNetwork{found->second.module, network, nullptr, call ? &call->args : nullptr};
 }
 
 std::optional<Recipe> build_recipe(Project& project, const Module& module, const TrainDecl& train, DiagnosticSink& sink) {
@@ -241,7 +244,7 @@ std::optional<Recipe> build_recipe(Project& project, const Module& module, const
   Recipe recipe;
   recipe.name = train.name.text;
   recipe.network = std::string(project.sources().text(train.network.span));
-  find_trained_network(project, module, train, sink);
+  find_networks(project, module, train.network, sink);
   if (const std::optional<DatasetSpec> dataset = find_dataset(project, module, train.data, sink)) recipe.dataset = *dataset;
 
   Settings settings;
@@ -277,6 +280,19 @@ Span setting_span(Project& project, const Module& module, const TrainDecl& train
   const Expression& value = found->second.entry->value;
   const ListExpr* list = value.as<ListExpr>();
   return !list ? value.span : index < list->items.size() ? list->items[index].span : train.network.span;
+}
+
+std::optional<Ensemble> find_teacher(Project& project, const Module& module, const TrainDecl& train, DiagnosticSink& sink) {
+  DiagnosticSink said_before;
+  RecipeBuilder builder(project, said_before);
+  Settings settings;
+  std::vector<const RecipeDecl*> open;
+  builder.collect(module, train.body, settings, open);
+  const auto setting = settings.find("distill");
+  if (setting == settings.end()) return std::nullopt;
+  ConfigReader reader(project, *setting->second.module, builder.elaborator());
+  const Constructor c = teacher_constructor(reader, setting->second.entry->value);
+  return find_networks(project, *setting->second.module, *c.fields.at("network"), sink);
 }
 
 void check_layer_patterns(Project& project, const Module& module, const TrainDecl& train, const Graph& graph,
@@ -322,8 +338,8 @@ void check_configurations(Project& project, const Module& module, DiagnosticSink
       find_dataset(project, module, dataset->name, sink);
     } else if (const NamesDecl* names = declaration.as<NamesDecl>()) {
       build_names_map(project, module, *names, sink);
-    } else if (declaration.as<EnsembleDecl>()) {
-      builder.report(builder.error("E0506", declaration.keyword_span, "ensembles are not supported yet"));
+    } else if (const EnsembleDecl* ensemble = declaration.as<EnsembleDecl>()) {
+      find_ensemble(project, module, *ensemble, sink);
     }
   }
 }

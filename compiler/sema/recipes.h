@@ -10,14 +10,15 @@
 
 namespace netc {
 
-// The network that a `train` names, and its arguments; nullopt after an error.
+// The network with its arguments, or the ensemble, that an expression names: of a `train`, a member, a teacher.
 struct TrainedNetwork {
-  const Module* module = nullptr;
-  const NetworkDecl* network = nullptr;
+  const Module* module = nullptr;          // where it is declared
+  const NetworkDecl* network = nullptr;    // one of the two
+  const EnsembleDecl* ensemble = nullptr;
   const std::vector<Arg>* args = nullptr;  // null without parentheses
 };
-std::optional<TrainedNetwork> find_trained_network(Project& project, const Module& module, const TrainDecl& train,
-                                                   DiagnosticSink& sink);
+// nullopt after an error.
+std::optional<TrainedNetwork> find_network(Project& project, const Module& module, const Expression& value, DiagnosticSink& sink);
 
 // Every key checked; later entries override earlier ones and those of `use`. nullopt after errors.
 std::optional<Recipe> build_recipe(Project& project, const Module& module, const TrainDecl& train, DiagnosticSink& sink);

@@ -138,7 +138,7 @@ Current Elaborator::run_residual(const Link& link, const ResidualLink& residual,
   builder_.set_origin(origin_at(residual.keyword_span, outer.path->prefix));
   TensorDatum sum = y;
   if (scale != 1) sum = scaled(sum, scale, residual.keyword_span);
-  if (drop_rate > 0 && config_.purpose == Purpose::train) sum = drop_path(sum, drop_rate, residual.keyword_span, outer);
+  if (drop_rate > 0 && trains()) sum = drop_path(sum, drop_rate, residual.keyword_span, outer);
   builder_.set_origin(origin_at(residual.keyword_span, outer.path->prefix));
   const Current result{tensor(emit("add", {sum.id, side.id}, {}, residual.keyword_span)[0])};
   close_layer(layer, result);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "compiler/sema/elaborator.h"
+#include "compiler/sema/ensembles.h"
 #include "compiler/sema/recipes.h"
 
 namespace netc {
@@ -27,6 +28,8 @@ struct Named {
   const Module* module = nullptr;
   const NetworkDecl* network = nullptr;
   const TrainDecl* train = nullptr;
+  const EnsembleDecl* ensemble = nullptr;
+  std::string member;  // of the ensemble that a `train` names: "small" of "file.net:run.small"
 };
 
 std::string listed(const std::vector<std::string>& names) {
@@ -40,25 +43,20 @@ Named find_named(Project& project, const std::string& text, bool want_train, Dia
   const Reference reference = parse_reference(text);
   const Module* module = project.load(reference.module, sink);
   if (!module || has_syntax_errors(sink)) return {};
+  const size_t dot = reference.name.find('.');
+  const std::string wanted = reference.name.substr(0, dot), member = dot == std::string::npos ? "" : reference.name.substr(dot + 1);
   std::vector<std::string> networks, trains;
   Named last_network, last_train;
   for (const Decl& declaration : module->ast.declarations) {
     const Name* name = declaration.declared_name();
     const NetworkDecl* network = declaration.as<NetworkDecl>();
     const TrainDecl* train = declaration.as<TrainDecl>();
-    if (!network && !train) {
-      if (name && !reference.name.empty() && name->text == reference.name && declaration.as<EnsembleDecl>()) {
-        Diagnostic d = plain_error("E0506", "ensembles are not supported yet");
-        d.primary.span = declaration.keyword_span;
-        sink.add(std::move(d));
-        return {};
-      }
-      continue;
-    }
-    Named named{module, network, train};
-    if (!reference.name.empty() && name->text == reference.name) return named;
-    (network ? networks : trains).push_back(name->text);
-    (network ? last_network : last_train) = named;
+    const EnsembleDecl* ensemble = declaration.as<EnsembleDecl>();
+    if (!network && !train && !ensemble) continue;
+    const Named named{module, network, train, ensemble, member};
+    if (!wanted.empty() && name->text == wanted && (member.empty() || train)) return named;
+    (train ? trains : networks).push_back(name->text);
+    (train ? last_train : last_network) = named;
   }
   if (reference.name.empty()) {
     if (trains.size() == 1) return last_train;
@@ -88,20 +86,54 @@ std::optional<ElaboratedNetwork> elaborate_named(Project& project, const Named& 
   request.module = named.module;
   request.network = named.network;
   request.recipe = recipe;
+  std::optional<Ensemble> networks, teacher;
+  if (named.ensemble) {
+    networks = find_ensemble(project, *named.module, *named.ensemble, sink);
+    if (!networks) return std::nullopt;
+    request.ensemble = &*networks;
+  }
   if (named.train) {
-    const std::optional<TrainedNetwork> trained = find_trained_network(project, *named.module, *named.train, sink);
-    if (!trained) return std::nullopt;
-    request.module = trained->module;
-    request.network = trained->network;
-    request.args = trained->args;
-    request.args_module = named.module;
+    networks = find_networks(project, *named.module, named.train->network, sink);
+    if (!networks) return std::nullopt;
     request.train = named.train;
+    request.train_module = named.module;
     request.reference_span = named.train->network.span;
+    const std::optional<size_t> number = named.member.empty() ? 0 : find_member(*networks, named.member, sink);
+    if (!number) return std::nullopt;
+    if (networks->members.size() > 1 && named.member.empty()) {
+      request.module = named.module;
+      request.ensemble = &*networks;
+    } else {
+      const EnsembleMember& member = networks->members[*number];
+      request.module = member.module;
+      request.network = member.network;
+      request.args = member.args;
+      request.args_module = member.args_module;
+      if (!named.member.empty()) request.reference_span = member.span;
+    }
+    if (recipe && recipe->distill && config.purpose == Purpose::train) {
+      teacher = find_teacher(project, *named.module, *named.train, sink);
+      if (!teacher) return std::nullopt;
+      request.teacher = &*teacher;
+    }
   }
   std::optional<ElaboratedNetwork> net = elaborator.run(request);
   if (net && named.train && recipe && config.purpose == Purpose::train)
     check_layer_patterns(project, *named.module, *named.train, net->graph, sink);
   return sink.has_errors() ? std::nullopt : std::move(net);
+}
+
+// The recipe of a `train`; a member of an ensemble is trained by it with a seed of its own.
+std::optional<Recipe> recipe_of(Project& project, const Named& named, DiagnosticSink& sink) {
+  std::optional<Recipe> recipe = build_recipe(project, *named.module, *named.train, sink);
+  if (!recipe || named.member.empty()) return recipe;
+  const std::optional<Ensemble> networks = find_networks(project, *named.module, named.train->network, sink);
+  const std::optional<size_t> number = networks ? find_member(*networks, named.member, sink) : std::nullopt;
+  if (!number) return std::nullopt;
+  recipe->name += "." + named.member;
+  recipe->network = std::string(project.sources().text(networks->members[*number].span));
+  recipe->seed += *number;
+  return recipe;
 }
 
 }  // namespace
@@ -111,7 +143,7 @@ std::optional<ElaboratedNetwork> elaborate(Project& project, const std::string& 
   const Named named = find_named(project, reference, false, sink);
   if (!named.module) return std::nullopt;
   if (!named.train) return elaborate_named(project, named, nullptr, config, sink);
-  const std::optional<Recipe> recipe = build_recipe(project, *named.module, *named.train, sink);
+  const std::optional<Recipe> recipe = recipe_of(project, named, sink);
   return recipe ? elaborate_named(project, named, &*recipe, config, sink) : std::nullopt;
 }
 
@@ -124,9 +156,10 @@ std::optional<ElaboratedNetwork> elaborate(Project& project, const std::string& 
 std::optional<Recipe> resolve_recipe(Project& project, const std::string& reference, DiagnosticSink& sink) {
   const Named named = find_named(project, reference, true, sink);
   if (!named.module) return std::nullopt;
-  if (named.train) return build_recipe(project, *named.module, *named.train, sink);
-  Diagnostic d = plain_error("E0118", "`" + named.network->name.text + "` is a network, not a training run");
-  d.fixes.push_back({"train NAME = " + named.network->name.text + " on DATA { ... }", "", {}});
+  if (named.train) return recipe_of(project, named, sink);
+  const std::string& name = named.ensemble ? named.ensemble->name.text : named.network->name.text;
+  Diagnostic d = plain_error("E0118", "`" + name + "` is " + (named.ensemble ? "an ensemble" : "a network") + ", not a training run");
+  d.fixes.push_back({"train NAME = " + name + " on DATA { ... }", "", {}});
   sink.add(std::move(d));
   return std::nullopt;
 }
@@ -154,14 +187,24 @@ bool check_module(Project& project, const std::string& reference, const Elaborat
     request.network = network;
     elaborator.run(request);
   }
+  for (const Decl& declaration : module->ast.declarations) {
+    const EnsembleDecl* ensemble = declaration.as<EnsembleDecl>();
+    DiagnosticSink said_before;  // by check_configurations
+    if (ensemble && find_ensemble(project, *module, *ensemble, said_before))
+      elaborate_named(project, {module, nullptr, nullptr, ensemble, ""}, nullptr, config, sink);
+  }
   for (const Decl& declaration : module->ast.declarations)
     if (const BlockDecl* block = declaration.as<BlockDecl>(); block && !module->is_prelude)
       Elaborator(project, config, sink).check_block(*module, *block);
   for (const Decl& declaration : module->ast.declarations) {
     const TrainDecl* train = declaration.as<TrainDecl>();
     if (!train) continue;
-    if (const std::optional<Recipe> recipe = build_recipe(project, *module, *train, sink))
-      elaborate_named(project, {module, nullptr, train}, &*recipe, training, sink);
+    const std::optional<Recipe> recipe = build_recipe(project, *module, *train, sink);
+    if (!recipe) continue;
+    const std::optional<Ensemble> networks = find_networks(project, *module, train->network, sink);
+    if (networks->members.size() == 1) elaborate_named(project, {module, nullptr, train, nullptr, ""}, &*recipe, training, sink);
+    else for (const EnsembleMember& member : networks->members)
+      elaborate_named(project, {module, nullptr, train, nullptr, member.name}, &*recipe, training, sink);
   }
   return !sink.has_errors();
 }

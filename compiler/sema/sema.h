@@ -89,6 +89,12 @@ struct AuxHead {
   ValueId value;
 };
 
+// A network inside of this one's graph, and the weights that it has of its own.
+struct InnerNetwork {
+  std::string name;  // its paths begin with it; of a teacher that is one network empty
+  std::optional<WeightsSpec> weights;
+};
+
 struct ElaboratedNetwork {
   std::string name;                   // "resnet50"
   std::string reference;              // as written: "resnet50(classes = 102)"
@@ -98,6 +104,9 @@ struct ElaboratedNetwork {
   std::vector<AuxHead> aux_heads;     // training only
   std::vector<LayerNode> layers;      // element 0 is the network
   std::set<std::string> frozen;       // paths of parameters that the recipe freezes; their states are buffers
+  std::vector<InnerNetwork> members;  // of an ensemble
+  std::vector<std::string> shared;    // of an ensemble: globs of what members have in common, under "shared."
+  std::vector<InnerNetwork> teachers; // of a training that distills: under "teacher."
   int64_t classes = 0;                // the extent of the first output if it is [C], else 0
   std::vector<std::string> class_names;  // of the data set, may be empty
   std::optional<DatasetSpec> dataset;    // where a `train` was named

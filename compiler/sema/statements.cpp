@@ -260,7 +260,8 @@ void Elaborator::run_param(const ParamStmt& param, Span span, Context& ctx) {
   std::string leaf = param.name.text;
   if (ctx.module->is_stdlib && leaf.back() == '_') leaf.pop_back();  // `bias_` beside the argument `bias`
   StateVariable variable;
-  variable.path = ctx.path->join(leaf);
+  const std::string own_path = ctx.path->join(leaf);
+  variable.path = state_path(own_path);
   variable.type = {DType::f32, shape};
   // A frozen parameter has no gradient: what leads to it only is never computed.
   const bool frozen = is_frozen(variable.path, init.buffer);
@@ -268,7 +269,11 @@ void Elaborator::run_param(const ParamStmt& param, Span span, Context& ctx) {
   variable.init = compute_init(init, shape, param.init ? param.init->span : span);
 
   int32_t state = builder_.graph().state_index(variable.path);
-  if (state >= 0 && current_shared_ >= 0) {
+  if (state >= 0 && variable.path != own_path) {  // another member has it too
+    const Shape& first = builder_.graph().states[static_cast<size_t>(state)].type.shape;
+    if (first != shape)
+      fail(error("E0516", member_->span, "members share `" + variable.path + "`, which is " + to_string(first) + " in one and " + to_string(shape) + " here"));
+  } else if (state >= 0 && current_shared_ >= 0) {
     const Shape& first = builder_.graph().states[static_cast<size_t>(state)].type.shape;
     if (first != shape)
       fail(error("E0220", span, "`" + shared_[static_cast<size_t>(current_shared_)].callable.name + "` is shared: its `" + leaf +

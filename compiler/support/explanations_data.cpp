@@ -45,6 +45,12 @@ std::span<const Explanation> data_explanations() {
        "written: by the disk, a cable or a program. Nothing was loaded. `--keep K` leaves the K newest checkpoints beside\n"
        "the last one, from each of which a training goes on.\n",
        "netc train mnist.net --resume\n", "netc train mnist.net --resume runs/mnist/step-00000390.safetensors\n"},
+      {"E0610", "members do not have what they share",
+       "An ensemble's `shared` names parameters that its members have in common and that are computed once. They come from\n"
+       "the first member's file, and every other member's must hold the same bytes. Train the members from one file of\n"
+       "weights with these paths frozen.\n",
+       "ensemble e { a = member(net, weights = \"a.safetensors\"); b = member(net, weights = \"b.safetensors\"); shared = [\"stem.**\"] }\n",
+       "train member = net on d { ...; weights = load(\"trunk.safetensors\", except = [\"fc.**\"]); freeze = [\"stem.**\"] }\n"},
       {"E0701", "no file matches",
        "A path of a data set is relative to the .net file that declares it. `--data` says where the data lie\n"
        "on this machine without editing the file.\n",

@@ -245,6 +245,14 @@ std::span<const Explanation> training_explanations() {
        "    batch = 128\n"
        "    epochs = 30\n"
        "}\n"},
+      {"E0516", "an ensemble that cannot be one",
+       "An ensemble has two or more members: networks with one input of the same shape and one score for each of the same\n"
+       "classes. `member(net, count = 3)` are three with other seeds, `member(net, weights = [...])` one for each file. A\n"
+       "member of a `train` is named FILE.net:TRAIN.MEMBER.\n",
+       "import std.resnet { resnet20 }\n"
+       "ensemble trio { runs = member(resnet20) }\n",
+       "import std.resnet { resnet20 }\n"
+       "ensemble trio { runs = member(resnet20, count = 3) }\n"},
   };
   return kPages;
 }

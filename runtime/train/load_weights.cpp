@@ -76,12 +76,12 @@ WeightsMatch match_weights(const std::vector<WantedTensor>& wanted, const Tensor
   return match;
 }
 
-LoadReport load_slots(State& state, const TensorFile& file, const LoadWeightsOptions& options,
-                      const std::function<bool(StateKind)>& slots) {
+LoadReport load_selected(State& state, const TensorFile& file, const LoadWeightsOptions& options,
+                         const std::function<bool(const StateSlot&)>& slots) {
   std::vector<const StateSlot*> chosen;
   std::vector<WantedTensor> wanted;
   for (const StateSlot& slot : state.slots()) {
-    if (!slots(slot.kind)) continue;
+    if (!slots(slot)) continue;
     chosen.push_back(&slot);
     wanted.push_back({slot.path, slot.type});
   }
@@ -93,6 +93,11 @@ LoadReport load_slots(State& state, const TensorFile& file, const LoadWeightsOpt
     state.write(*chosen[number], values);
   }
   return std::move(match.report);
+}
+
+LoadReport load_slots(State& state, const TensorFile& file, const LoadWeightsOptions& options,
+                      const std::function<bool(StateKind)>& kinds) {
+  return load_selected(state, file, options, [&](const StateSlot& slot) { return kinds(slot.kind); });
 }
 
 LoadReport load_weights(State& state, const TensorFile& file, const LoadWeightsOptions& options) {

@@ -52,8 +52,11 @@ WeightsMatch match_weights(const std::vector<WantedTensor>& wanted, const Tensor
 
 // Loads the slots that `slots` selects, all or nothing. Tensors that only the file has are reported, not refused: a
 // network for inference lacks auxiliary heads and moments. THROWS RuntimeError E0601, and those of reading.
+LoadReport load_selected(State& state, const TensorFile& file, const LoadWeightsOptions& options,
+                         const std::function<bool(const StateSlot&)>& slots);
+// Those of some kinds.
 LoadReport load_slots(State& state, const TensorFile& file, const LoadWeightsOptions& options,
-                      const std::function<bool(StateKind)>& slots);
+                      const std::function<bool(StateKind)>& kinds);
 // The parameters and buffers. THROWS RuntimeError E0609 too, for a damaged checkpoint.
 LoadReport load_weights(State& state, const TensorFile& file, const LoadWeightsOptions& options = {});
 

@@ -124,6 +124,13 @@ std::string weights_text(const WeightsSpec& w) {
   return call.text();
 }
 
+std::string distill_text(const DistillSpec& d) {
+  CallText call("teacher");
+  call.place(d.network);
+  if (d.weights) call.add("weights", weights_text(*d.weights));
+  return call.add("temperature", d.temperature).add("share", percent_text(d.share)).text();
+}
+
 std::string course_text(const ScheduleSpec& s) {
   switch (s.kind) {
     case ScheduleSpec::Kind::constant: return CallText("constant").add("lr", s.peak).text();
@@ -253,6 +260,7 @@ RecipeText recipe_text(const Recipe& recipe) {
   if (!recipe.groups.empty()) text["groups"] = texts(recipe.groups, group_text);
   if (!recipe.freeze.empty()) text["freeze"] = texts(recipe.freeze, quoted);
   if (recipe.weights) text["weights"] = weights_text(*recipe.weights);
+  if (recipe.distill) text["distill"] = distill_text(*recipe.distill);
   if (o.clip_norm > 0) text["clip"] = CallText("norm").place(exact(o.clip_norm)).text();
   if (o.clip_value > 0) text["clip"] = CallText("value").place(exact(o.clip_value)).text();
   if (o.ema > 0) text["ema"] = exact(o.ema);

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Weights from elsewhere end to end: conversion, ensembles, teachers."""
+import math
+
+from support import CLASSES, Case, main, read_npy, read_safetensors
+
+ENSEMBLES = """
+network wide(classes: int = 4) {
+    input picture: u8 [1, 8, 8]
+    conv_bn_relu(12, 3x3)
+    global_avg_pool
+    fc: linear(classes)
+    output logits
+}
+ensemble logits        { a = member(tiny, weights = "a.safetensors"); b = member(wide, weights = "b.pt"); combine = mean_logits }
+ensemble probabilities { a = member(tiny, weights = "a.safetensors"); b = member(wide, weights = "b.pt") }
+ensemble votes         { a = member(tiny, weights = "a.safetensors"); b = member(wide, weights = "b.pt"); combine = vote }
+train wide_run = wide on shapes { optimizer = sgd(momentum = 0.9); schedule = constant(0.05); batch = 16; epochs = 1 }
+"""
+SEEDS = """
+ensemble seeds { run = member(tiny, count = 2); fixed = member(tiny, weights = "a.safetensors") }
+train together = seeds on shapes { optimizer = sgd(momentum = 0.9); schedule = constant(0.05); batch = 16; epochs = 1 }
+"""
+TRUNK = """
+network trunk_net(classes: int = 4) {
+    input picture: u8 [1, 8, 8]
+    stem: conv_bn_relu(12, 3x3)
+    global_avg_pool
+    fc: linear(classes)
+    output logits
+}
+ensemble apart  { a = member(trunk_net, weights = "t1.safetensors"); b = member(trunk_net, weights = "t2.safetensors") }
+ensemble shared { a = member(trunk_net, weights = "t1.safetensors"); b = member(trunk_net, weights = "t2.safetensors"); shared = ["stem.**"] }
+recipe base { optimizer = sgd(momentum = 0.9); schedule = constant(0.05); batch = 16; epochs = 1 }
+train first = trunk_net on shapes { use base }
+train second = trunk_net on shapes { use base; weights = load("t1.safetensors", except = ["fc.**"]); freeze = ["stem.**"] }
+train other = trunk_net on shapes { use base; seed = 5 }
+"""
+
+
+def softmax(row):
+    greatest = max(row)
+    terms = [math.exp(x - greatest) for x in row]
+    return [t / sum(terms) for t in terms]
+
+
+def rows(path):
+    shape, values = read_npy(path)
+    return [values[i:i + shape[1]] for i in range(0, len(values), shape[1])]
+
+
+class Transfer(Case):
+    def trained(self, text=""):
+        self.tiny()
+        path = self.folder / "tiny.net"
+        path.write_text(path.read_text() + text)
+
+    def predict(self, network, *weights):
+        self.netc("predict", network, *weights, "--input", "test_x.npy", "--output", "y.npy", "--batch", 17)
+        return rows(self.folder / "y.npy")
+
+    def test_convert_between_formats(self):
+        self.trained()
+        self.netc("train", "tiny.net", "--output", "a")
+        best = "a/best.safetensors"
+        expected = self.predict("tiny.net", "--weights", best)
+        for name in ("w.npz", "w.pt", "w.safetensors"):
+            report = self.json("convert", best, name, "--network", "tiny.net:run")
+            self.assertEqual((report["missing"], report["mismatched"]), ([], []))
+            self.assertEqual(self.predict("tiny.net", "--weights", name), expected)
+        self.netc("convert", "w.pt", "other.npz", "--rename", "conv_bn_relu{k}.**=layer{k+1}.**")
+        names = {t["name"] for t in self.json("inspect", "other.npz")["tensors"]}
+        self.assertIn("layer1.conv.weight", names)
+        refused = self.netc("convert", "other.npz", "x.pt", "--network", "tiny.net:run", code=3)
+        self.assertIn("E0601 weights do not fit", refused.stderr)
+        partial = self.json("convert", "other.npz", "x.pt", "--network", "tiny.net:run", "--partial")
+        self.assertIn("conv_bn_relu0.conv.weight", partial["missing"])
+        self.assertIn("layer1.conv.weight", partial["unexpected"])
+        self.netc("convert", "other.npz", "back.safetensors", "--rename", "layer{k}.**=conv_bn_relu{k-1}.**")
+        self.assertEqual(self.predict("tiny.net", "--weights", "back.safetensors"), expected)
+        self.assertIn("E0608", self.netc("convert", "w.pt", "x.pt", "--rename", "**.weight=weight", code=3).stderr)
+        self.netc("convert", "w.pt", "x.bin", code=2)
+
+    def test_members_are_combined(self):
+        self.trained(ENSEMBLES)
+        self.netc("train", "tiny.net:run", "--output", "a")
+        self.netc("train", "tiny.net:wide_run", "--output", "b")
+        self.netc("convert", "a/best.safetensors", "a.safetensors")
+        self.netc("convert", "b/best.safetensors", "b.pt")
+        a = self.predict("tiny.net:tiny", "--weights", "a.safetensors")
+        b = self.predict("tiny.net:wide", "--weights", "b.pt")
+        for i, row in enumerate(self.predict("tiny.net:logits")):
+            for c, value in enumerate(row):
+                self.assertAlmostEqual(value, (a[i][c] + b[i][c]) / 2, delta=1e-4)
+        p, q = [softmax(row) for row in a], [softmax(row) for row in b]
+        for i, row in enumerate(self.predict("tiny.net:probabilities")):
+            for c, value in enumerate(softmax(row)):
+                self.assertAlmostEqual(value, (p[i][c] + q[i][c]) / 2, delta=1e-4)
+        for i, row in enumerate(self.predict("tiny.net:votes")):
+            votes = [(scores[i].index(max(scores[i])) == c) for c in range(CLASSES) for scores in (a, b)]
+            for c, value in enumerate(softmax(row)):
+                count = votes[2 * c] + votes[2 * c + 1]
+                self.assertAlmostEqual(value, 0.999 * count / 2 + 0.001 * (p[i][c] + q[i][c]) / 2, delta=1e-4)
+
+    def test_seeds_are_trained_one_by_one_and_joined(self):
+        self.trained(SEEDS)
+        self.netc("train", "tiny.net:run", "--output", "a")
+        self.netc("convert", "a/best.safetensors", "a.safetensors")
+        done = self.netc("train", "tiny.net:together", "--output", "out", "--seed", 3)
+        self.assertIn("together: test loss", done.stdout)
+        self.netc("train", "tiny.net:together.run.1", "--output", "alone", "--seed", 4)
+        alone = read_safetensors(self.folder / "alone/best.safetensors")[1]
+        self.assertEqual(alone, read_safetensors(self.folder / "out/run.1/best.safetensors")[1])
+        metrics = self.json("eval", "tiny.net:together", "--weights", "out/best.safetensors")
+        self.assertEqual(metrics["samples"], 51)
+        self.assertIn("E0601", self.netc("eval", "tiny.net:together", code=3).stderr)  # two members have no weights
+        self.assertIn("E0516", self.netc("bench", "tiny.net:seeds", "--train", code=1).stderr)
+
+    def test_a_shared_trunk_is_computed_once(self):
+        self.trained(TRUNK)
+        for name, file in (("first", "t1"), ("second", "t2"), ("other", "t3")):
+            self.netc("train", f"tiny.net:{name}", "--output", name)
+            self.netc("convert", f"{name}/best.safetensors", f"{file}.safetensors")
+        self.assertEqual(self.predict("tiny.net:apart"), self.predict("tiny.net:shared"))
+        kernels = [self.json("explain", f"tiny.net:{name}")["kernels"] for name in ("apart", "shared")]
+        self.assertLess(kernels[1], kernels[0])
+        (self.folder / "t2.safetensors").write_bytes((self.folder / "t3.safetensors").read_bytes())
+        refused = self.netc("predict", "tiny.net:shared", "--input", "test_x.npy", code=3)
+        self.assertIn("E0610", refused.stderr)
+
+    def test_a_teacher_is_part_of_the_step_and_does_not_learn(self):
+        self.trained("""
+train taught = wide on shapes { optimizer = sgd(momentum = 0.9); schedule = constant(0.05); batch = 16; epochs = 2
+    distill = teacher(tiny, weights = "a.safetensors", temperature = 2.0, share = 100%) }
+""" + ENSEMBLES)
+        self.netc("train", "tiny.net:run", "--output", "a")
+        self.netc("convert", "a/best.safetensors", "a.safetensors")
+        for threads in (1, 3):
+            self.netc("train", "tiny.net:taught", "--output", f"t{threads}", "--threads", threads)
+        self.netc("train", "tiny.net:taught", "--output", "parts", "--stop-after", 5)
+        self.netc("train", "tiny.net:taught", "--output", "parts", "--resume")
+        last = [(self.folder / out / "last.safetensors").read_bytes() for out in ("t1", "t3", "parts")]
+        self.assertTrue(last[0] == last[1] == last[2])
+        header, data = read_safetensors(self.folder / "t1/best.safetensors")
+        before, there = read_safetensors(self.folder / "a.safetensors")
+        for name, tensor in before.items():
+            if name == "__metadata__":
+                continue
+            (first, end), (begin, stop) = header["teacher." + name]["data_offsets"], tensor["data_offsets"]
+            self.assertEqual(data[first:end], there[begin:stop], name)
+        self.netc("eval", "tiny.net:taught", "--weights", "t1/best.safetensors")
+
+
+main()
