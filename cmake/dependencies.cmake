@@ -9,9 +9,10 @@ find_package(LibLZMA REQUIRED)
 find_package(PNG REQUIRED)
 pkg_check_modules(TURBOJPEG REQUIRED IMPORTED_TARGET libturbojpeg)
 pkg_check_modules(ZIP REQUIRED IMPORTED_TARGET libzip)
+pkg_check_modules(ARCHIVE REQUIRED IMPORTED_TARGET libarchive)
 
 add_library(netc_data_libraries INTERFACE)
-target_link_libraries(netc_data_libraries INTERFACE ZLIB::ZLIB LibLZMA::LibLZMA PNG::PNG PkgConfig::TURBOJPEG PkgConfig::ZIP
+target_link_libraries(netc_data_libraries INTERFACE ZLIB::ZLIB LibLZMA::LibLZMA PNG::PNG PkgConfig::TURBOJPEG PkgConfig::ZIP PkgConfig::ARCHIVE
                       nlohmann_json::nlohmann_json)
 
 # LLVM: only the X86 JIT, linked statically; its symbols never leave a product (cmake/products.cmake).

@@ -8,7 +8,8 @@ namespace netc {
 
 std::optional<EvalResult> join_members(Project& project, const JoinRequest& request, Executor& executor) {
   constexpr int64_t kBatch = 100;  // results do not depend on it
-  const Recipe recipe = find_recipe(project, request.network.reference);
+  Recipe recipe = find_recipe(project, request.network.reference);
+  balance_classes(recipe, project, request.network, request.data, executor);
   Model model = load_model(plan_evaluation(project, request.network, recipe, kBatch, request.settings), executor.workers());
   for (InnerNetwork& member : model.compilation.network.members) {
     const auto file = request.files.find(member.name);
@@ -18,8 +19,9 @@ std::optional<EvalResult> join_members(Project& project, const JoinRequest& requ
   }
   const ModelInfo info = load_member_weights(model, project, executor);
   save_checkpoint(request.output, *model.state, info);
-  if (!recipe.dataset.test) return std::nullopt;
-  const std::unique_ptr<Dataset> test = load_role(recipe.dataset, "test", request.data, model.compilation.network, executor, recipe.loss.ignored_label);
+  const std::string role = evaluation_role(recipe.dataset);
+  if (role == "test" && !recipe.dataset.test) return std::nullopt;
+  const std::unique_ptr<Dataset> test = load_role(recipe.dataset, role, request.data, model.compilation.network, executor, recipe.loss.ignored_label);
   Context context(*model.executable, model.state);
   return evaluate(context, *test, executor);
 }

@@ -7,6 +7,7 @@
 #include "compiler/api/inner_networks.h"
 #include "compiler/api/layer_table.h"
 #include "compiler/base/error.h"
+#include "runtime/data/select.h"
 #include "runtime/initialize.h"
 #include "runtime/thread_pool.h"
 
@@ -66,9 +67,18 @@ DataSourceSpec find_source(const DatasetSpec& dataset, const std::string& role,
 
 namespace {
 
+// The role's part of the source that it comes from.
+std::unique_ptr<Dataset> part_of(std::unique_ptr<Dataset> data, const DatasetSpec& dataset, const std::string& role) {
+  if (role == "test" || (dataset.validation == 0 && dataset.subset == 0)) return data;
+  Split split = split_samples(data->labels(), dataset.validation, dataset.subset, dataset.name);
+  return select(std::move(data), role == "validation" ? std::move(split.validation) : std::move(split.train));
+}
+
 std::unique_ptr<Dataset> load(const DatasetSpec& dataset, const std::map<std::string, std::string>& overrides,
                               const ElaboratedNetwork& network, LoadOptions options, Executor& executor) {
+  options.skip_corrupt = dataset.skip_corrupt;
   options.channels = network.inputs.empty() || network.inputs[0].shape.size() != 3 ? 0 : network.inputs[0].shape[0];
+  if (options.role == "validation") options.role = "train";  // it is held out of it
   const DataSourceSpec source = find_source(dataset, options.role, overrides);
   // A folder's classes are its folders: they must be as many as the network tells apart, neither more nor less.
   const bool names_classes = source.kind == DataSourceSpec::Kind::image_folder;
@@ -91,7 +101,8 @@ std::unique_ptr<Dataset> load_role(const DatasetSpec& dataset, const std::string
   options.role = role;
   options.preprocess = dataset.preprocess;
   options.ignored_label = ignored_label;
-  return load(dataset, overrides, network, std::move(options), executor);
+  std::unique_ptr<Dataset> data = load(dataset, overrides, network, std::move(options), executor);
+  return part_of(std::move(data), dataset, role);
 }
 
 std::unique_ptr<Dataset> load_augmented(const Recipe& recipe, const std::string& role,
@@ -105,7 +116,19 @@ std::unique_ptr<Dataset> load_augmented(const Recipe& recipe, const std::string&
     options.crop_height = recipe.augment.front().height;
     options.crop_width = recipe.augment.front().width;
   }
-  return load(recipe.dataset, overrides, network, std::move(options), executor);
+  std::unique_ptr<Dataset> data = load(recipe.dataset, overrides, network, std::move(options), executor);
+  return part_of(std::move(data), recipe.dataset, role);
+}
+
+std::string evaluation_role(const DatasetSpec& dataset) { return dataset.test ? "test" : dataset.validation > 0 ? "validation" : "test"; }
+
+std::unique_ptr<Dataset> balance_classes(Recipe& recipe, Project& project, const NetworkRequest& request,
+                                         const std::map<std::string, std::string>& overrides, Executor& executor) {
+  if (!recipe.loss.balanced) return nullptr;
+  const ElaboratedNetwork network = elaborate_network(project, request, recipe, Purpose::predict, 1);
+  std::unique_ptr<Dataset> train = load_augmented(recipe, "train", overrides, network, executor);
+  recipe.loss.class_weights = balanced_weights(train->labels(), network.classes);
+  return train;
 }
 
 Training::Training(Project& project, const TrainingRequest& request, std::unique_ptr<Executor> executor)
@@ -114,6 +137,7 @@ Training::Training(Project& project, const TrainingRequest& request, std::unique
     require_files(find_source(recipe_.dataset, "train", {}), "train");
     if (recipe_.dataset.test) require_files(*recipe_.dataset.test, "test");
   }
+  train_ = balance_classes(recipe_, project, request.network, {}, *executor_);  // weights are constants of the program
   model_ = load_model(plan_training(project, request.network, &recipe_, recipe_.batch, request.settings), executor_->workers());
   initialize(*model_.state, recipe_.seed, *executor_);
   const std::vector<InnerNetwork>& teachers = model_.compilation.network.teachers;
@@ -132,8 +156,10 @@ int64_t Training::parameters_frozen() const { return frozen_count(model_.compila
 
 void Training::load_data() {
   const ElaboratedNetwork& network = model_.compilation.network;
-  train_ = load_augmented(recipe_, "train", {}, network, *executor_);
-  if (recipe_.dataset.test) test_ = load_role(recipe_.dataset, "test", {}, network, *executor_, recipe_.loss.ignored_label);
+  if (!train_) train_ = load_augmented(recipe_, "train", {}, network, *executor_);
+  // Held-out samples say which epoch is the best; the test set is for `netc eval` then.
+  const std::string role = recipe_.dataset.validation > 0 ? "validation" : "test";
+  if (role == "validation" || recipe_.dataset.test) test_ = load_role(recipe_.dataset, role, {}, network, *executor_, recipe_.loss.ignored_label);
 }
 
 ModelInfo Training::info() const {

@@ -77,7 +77,14 @@ class Training {
 DataSourceSpec find_source(const DatasetSpec& dataset, const std::string& role,
                            const std::map<std::string, std::string>& overrides);
 
-// Loads a role for this network: its channels and classes, preprocessed as the data set says.
+// Of which data `netc eval` speaks: "test", or "validation" where a data set has no test but holds samples out.
+std::string evaluation_role(const DatasetSpec& dataset);
+
+// `weights = balanced` of a loss, from the labels of the training data; nothing for another loss. What was loaded for it.
+std::unique_ptr<Dataset> balance_classes(Recipe& recipe, Project& project, const NetworkRequest& network,
+                                         const std::map<std::string, std::string>& overrides, Executor& executor);
+
+// Loads a role ("train", "validation", "test") for this network: its channels and classes, preprocessed as the data set says.
 std::unique_ptr<Dataset> load_role(const DatasetSpec& dataset, const std::string& role,
                                    const std::map<std::string, std::string>& overrides,
                                    const ElaboratedNetwork& network, Executor& executor,

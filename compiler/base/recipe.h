@@ -128,12 +128,17 @@ struct PreprocessSpec {
 };
 
 struct DataSourceSpec {
-  enum class Kind { idx, cifar10, cifar100, image_folder, numpy };
+  enum class Kind { idx, cifar10, cifar100, image_folder, numpy, webdataset };
   Kind kind = Kind::idx;
-  std::string images;     // path or glob, as written; image_folder: the folder
+  std::string images;     // path or glob, as written; image_folder: the folder; webdataset: tar files
   std::string labels;     // idx, numpy: the labels' file
   std::string base_dir;   // of the declaring file; relative paths start there
 };
+
+// Whether a source holds files of pictures, which differ in size and are decoded when they are read.
+inline bool holds_pictures(DataSourceSpec::Kind kind) {
+  return kind == DataSourceSpec::Kind::image_folder || kind == DataSourceSpec::Kind::webdataset;
+}
 
 struct DatasetSpec {
   std::string name;
@@ -141,6 +146,9 @@ struct DatasetSpec {
   std::vector<PreprocessSpec> preprocess;
   std::vector<double> mean, std;         // per channel, of values in 0..1; empty: (0, 1)
   std::vector<std::string> class_names;  // empty: "0", "1", …
+  double validation = 0;      // the share of the training samples that is held out
+  int64_t subset = 0;         // so many of the rest are trained with; 0: all
+  bool skip_corrupt = false;  // pictures that cannot be decoded are left out
 };
 
 struct LossSpec {
@@ -149,6 +157,7 @@ struct LossSpec {
   double label_smoothing = 0;
   double beta = 1;                       // smooth_l1
   std::vector<double> class_weights;     // cross_entropy; empty: all 1
+  bool balanced = false;                 // cross_entropy: class_weights come from the training data
   std::optional<int64_t> ignored_label;  // cross_entropy: its samples count nowhere
 };
 
@@ -218,7 +227,7 @@ inline const std::vector<PreprocessSpec>& training_preprocess(const Recipe& reci
 // Whether training images keep their own sizes, and a crop of each, drawn anew and resized to what the network takes, is
 // cut by the reader: pictures of a folder differ in size, the operator's images do not.
 inline bool crops_when_read(const Recipe& recipe) {
-  return recipe.dataset.train && recipe.dataset.train->kind == DataSourceSpec::Kind::image_folder &&
+  return recipe.dataset.train && holds_pictures(recipe.dataset.train->kind) &&
          recipe.augment_preprocess.empty() && !recipe.augment.empty() &&
          recipe.augment.front().kind == AugmentSpec::Kind::random_resized_crop;
 }

@@ -67,14 +67,16 @@ class Evaluation {
     request.augmented = command.views > 0;
     recipe_ = find_recipe(project, request.reference);
     if (command.weights.empty() && members_of(project, request).empty()) throw RuntimeError("E0924", "eval needs weights", "--weights FILE");
+    balance_classes(recipe_, project, request, command.data, pool_);
     DeviceOptions device = command.device;
     if (!precision.empty()) device.precision = precision;
     model_ = load_model(plan_evaluation(project, request, recipe_, command.batch, settings_of(device)), pool_.workers());
     report_warnings(model_.compilation.origin, environment);
     load();
     const ElaboratedNetwork& network = model_.compilation.network;
-    test_ = request.augmented ? load_augmented(recipe_, "test", command.data, network, pool_)
-                              : load_role(recipe_.dataset, "test", command.data, network, pool_, recipe_.loss.ignored_label);
+    const std::string role = evaluation_role(recipe_.dataset);
+    test_ = request.augmented ? load_augmented(recipe_, role, command.data, network, pool_)
+                              : load_role(recipe_.dataset, role, command.data, network, pool_, recipe_.loss.ignored_label);
   }
 
   EvalResult run(ClassificationReport* report = nullptr) {

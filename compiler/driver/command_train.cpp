@@ -67,6 +67,16 @@ std::string bad_layers(const std::vector<BadLayer>& layers) {
   return text;
 }
 
+// Corrupt records that `corrupt = skip` leaves out.
+void report_skipped(const std::vector<SkippedRecord>& skipped, Output& output) {
+  constexpr size_t kShown = 10;
+  if (skipped.empty()) return;
+  std::string text = fmt::format("{} corrupt records are left out\n", skipped.size());
+  for (size_t i = 0; i < skipped.size() && i < kShown; ++i) text += fmt::format("  {}\n", skipped[i].why);
+  if (skipped.size() > kShown) text += "  ...\n";
+  output.note(text);
+}
+
 nlohmann::ordered_json summary(const TrainResult& result, const StageSeconds& seconds) {
   nlohmann::ordered_json json = {{"steps", result.step}, {"epochs", result.epochs}, {"stopped", result.stopped},
                                  {"compile_seconds", seconds.total()}, {"last", result.last_path}, {"best", result.best_path}};
@@ -102,7 +112,9 @@ int train_members(const TrainCommand& command, const std::vector<InnerNetwork>& 
   make_folder(folder.string());
   ThreadPool pool(command.device.threads);
   const std::optional<EvalResult> together = join_members(environment.project, join, pool);
-  if (together)
+  if (together && output.json())
+    output.result(nlohmann::ordered_json{{"together", {{"loss", together->loss}, {"top1", together->top1}, {"top5", together->top5}}}}.dump(2) + "\n");
+  else if (together)
     output.result(fmt::format("together: test loss {:.4f}  test accuracy {:.2f} %\n", together->loss, 100 * together->top1));
   output.note(fmt::format("weights: {}\n", join.output));
   return kExitOk;
@@ -133,9 +145,11 @@ int run(const TrainCommand& command, Environment& environment) {
   report_warnings(origin, environment);
   if (training.loaded()) output.note(load_report(recipe.weights->path, *training.loaded(), ", initialised anew"));
   training.load_data();
-  output.note(fmt::format("{}: {} training samples, {} test samples\n", recipe.dataset.name,
+  output.note(fmt::format("{}: {} training samples, {} {} samples\n", recipe.dataset.name,
                           commas(training.train_data()->count()),
-                          training.test_data() ? commas(training.test_data()->count()) : "no"));
+                          training.test_data() ? commas(training.test_data()->count()) : "no",
+                          recipe.dataset.validation > 0 ? "validation" : "test"));
+  report_skipped(training.train_data()->skipped(), output);
 
   TrainOptions options;
   options.checkpoint_folder = folder_of(command, recipe.name);

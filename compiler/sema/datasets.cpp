@@ -9,7 +9,7 @@
 namespace netc {
 namespace {
 
-const std::vector<std::string> kKeys = {"train", "test", "preprocess", "normalize", "classes"};
+const std::vector<std::string> kKeys = {"train", "test", "preprocess", "normalize", "classes", "validation", "subset", "corrupt"};
 
 struct Statistics {
   const char* name;
@@ -33,13 +33,15 @@ DataSourceSpec source(ConfigReader& reader, const Expression& value) {
                                             {"cifar10", {"files"}},
                                             {"cifar100", {"files"}},
                                             {"image_folder", {"folder"}},
-                                            {"numpy", {"images", "labels"}}},
-                                           "a data source", {"tfrecord", "webdataset", "imagenet", "csv"});
+                                            {"numpy", {"images", "labels"}},
+                                            {"webdataset", {"files"}}},
+                                           "a data source", {"tfrecord", "imagenet", "csv"});
   DataSourceSpec spec;
   spec.kind = c.name == "idx"            ? DataSourceSpec::Kind::idx
               : c.name == "cifar10"      ? DataSourceSpec::Kind::cifar10
               : c.name == "cifar100"     ? DataSourceSpec::Kind::cifar100
               : c.name == "image_folder" ? DataSourceSpec::Kind::image_folder
+              : c.name == "webdataset"   ? DataSourceSpec::Kind::webdataset
                                          : DataSourceSpec::Kind::numpy;
   const bool pair = c.name == "idx" || c.name == "numpy";
   const std::string first = pair ? "images" : c.name == "image_folder" ? "folder" : "files";
@@ -58,6 +60,13 @@ std::vector<PreprocessSpec> preprocess(ConfigReader& reader, const Expression& v
   for (const Expression* item : reader.items(value))
     steps.push_back(read_preprocess_step(reader, reader.constructor(*item, preprocess_steps(), "a preprocessing step", {"pad", "grayscale"})));
   return steps;
+}
+
+// Of the training samples: more than none, and not all.
+double share(ConfigReader& reader, const Expression& value) {
+  const double part = reader.percent(value, "`validation`");
+  if (part <= 0 || part >= 1) reader.fail(reader.error("E0507", value.span, "`validation` lies between 0% and 100%, both excluded"));
+  return part;
 }
 
 void normalize(ConfigReader& reader, const Expression& value, DatasetSpec& spec) {
@@ -116,11 +125,14 @@ std::optional<DatasetSpec> find_dataset(Project& project, const Module& module, 
       else if (key == "test") spec.test = source(reader, entry.value);
       else if (key == "preprocess") spec.preprocess = preprocess(reader, entry.value);
       else if (key == "normalize") normalize(reader, entry.value, spec);
+      else if (key == "validation") spec.validation = share(reader, entry.value);
+      else if (key == "subset") spec.subset = reader.integer(entry.value, "`subset`", 1, int64_t{1} << 40);
+      else if (key == "corrupt") spec.skip_corrupt = reader.word(entry.value, "`corrupt`", {"fail", "skip"}) == "skip";
       else if (key == "classes") spec.class_names = reader.texts(entry.value, "`classes`");
       else {
         Diagnostic d = reader.error("E0502", entry.key.span, "a data set has no key `" + key + "`");
         if (const std::optional<std::string> close = nearest(key, kKeys)) d.fixes.push_back({*close, "", {{entry.key.span, *close}}});
-        else d.notes.push_back("it has train, test, preprocess, normalize, classes");
+        else d.notes.push_back("it has train, test, preprocess, normalize, classes, validation, subset, corrupt");
         reader.fail(std::move(d));
       }
     } catch (const Failed&) {

@@ -81,6 +81,7 @@ TensorDatum Elaborator::run_member(const EnsembleMember& member, const std::stri
   bind_network_args(request, ctx);
   const int32_t layer = open_layer(LayerNode::Kind::block, prefix, member.network->name.text, std::string(project_.sources().text(member.span)), member.span, {});
   run_body(member.network->body, ctx);
+  if (!input_values_.empty()) layers_[static_cast<size_t>(layer)].inputs = {input_values_.front().shape};
   close_layer(layer, ctx.current);
   close_scope(scope, ctx);
   if (failed_) throw Failed{};

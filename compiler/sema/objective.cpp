@@ -9,6 +9,11 @@
 #include "compiler/sema/elaborator.h"
 
 namespace netc {
+namespace {
+
+bool has_class_weights(const LossSpec& loss) { return loss.balanced || !loss.class_weights.empty(); }
+
+}  // namespace
 
 // Labels that are ignored, class weights and mixed samples make a target [C] of a label; without any of them the label
 // itself is enough.
@@ -24,9 +29,11 @@ Elaborator::Targets Elaborator::targets_of(ValueId label, const LossSpec& loss, 
     const double off = loss.kind == LossSpec::Kind::binary_cross_entropy ? 0.5 : 1 / static_cast<double>(classes);
     targets.target = add(builder_, mul(builder_, hard, 1 - smoothing), mul(builder_, rows, smoothing * off));
   }
-  if (!loss.class_weights.empty()) {
+  if (has_class_weights(loss)) {
     std::vector<ValueId> parts;
-    for (double weight : loss.class_weights) parts.push_back(builder_.constant(weight, {DType::f32, {1, 1}}));
+    // Before the data are known, as in `netc explain`, balanced weights are all 1.
+    const std::vector<double> unknown(static_cast<size_t>(classes), 1.0);
+    for (double weight : loss.class_weights.empty() ? unknown : loss.class_weights) parts.push_back(builder_.constant(weight, {DType::f32, {1, 1}}));
     const ValueId weights = concat(builder_, std::move(parts), 1);
     targets.target = mul(builder_, targets.target, weights);
     targets.weight = reduce_sum(builder_, mul(builder_, hard, weights), {1}, true);
@@ -47,7 +54,7 @@ ValueId Elaborator::loss_of(ValueId logits, ValueId label, const LossSpec& loss,
   const Attrs attrs{{"reduction", reduction}};
   switch (loss.kind) {
     case LossSpec::Kind::cross_entropy: {
-      const bool weighted = loss.ignored_label || !loss.class_weights.empty();
+      const bool weighted = loss.ignored_label || has_class_weights(loss);
       if (!weighted && !mix_.valid())
         return builder_.emit(op("cross_entropy"), {logits, label},
                              {{"label_smoothing", loss.label_smoothing}, {"reduction", reduction}});
@@ -90,7 +97,7 @@ void Elaborator::add_metrics(ValueId logits, ValueId label, const LossSpec& loss
   builder_.add_output("top5", correct_of(logits, label, loss, std::min<int64_t>(5, classes)));
   if (loss.ignored_label)
     builder_.add_output("counted", builder_.emit(op("sum_valid"), {counts(label, *loss.ignored_label)}, sum));
-  if (loss.ignored_label || !loss.class_weights.empty())
+  if (loss.ignored_label || has_class_weights(loss))
     builder_.add_output("loss_weight", builder_.emit(op("sum_valid"), {targets_of(label, loss, classes).weight}, sum));
 }
 

@@ -49,7 +49,10 @@ LossSpec read_loss(ConfigReader& reader, const Expression& value) {
                                                  : LossSpec::Kind::cross_entropy;
   spec.label_smoothing = reader.real(c, "label_smoothing", 0, {0, 1});
   spec.beta = reader.real(c, "beta", 1, {0, 1000, true});
-  spec.class_weights = read_class_weights(reader, c);
+  // `balanced`: the data say them.
+  const NameRef* word = reader.has(c, "weights") ? c.fields.at("weights")->as<NameRef>() : nullptr;
+  spec.balanced = word && word->name == "balanced";
+  if (!spec.balanced) spec.class_weights = read_class_weights(reader, c);
   if (reader.has(c, "ignore"))
     spec.ignored_label = reader.integer(*c.fields.at("ignore"), "`ignore` of `cross_entropy`", -(int64_t{1} << 31), int64_t{1} << 31);
   return spec;

@@ -176,8 +176,8 @@ class NETC_EXPORT Network {
   uint64_t planned_bytes() const noexcept;  // of weights and one Session, exact
   const std::vector<std::string>& class_names() const noexcept;  // from the loaded weights; may be empty
 
-  // Weights from a safetensors file or a checkpoint; every tensor must fit. Call it before sessions
-  // run. Without it (or randomize) the weights are zero.
+  // Weights from a checkpoint, or a safetensors, .npz or PyTorch file; every tensor must fit. The empty path: an
+  // ensemble's members take their own files. Call it before sessions run. Without it (or randomize) the weights are zero.
   Result<void> load(const std::string& path) noexcept;
   // The initialisation that training with this seed starts from.
   Result<void> randomize(uint64_t seed) noexcept;

@@ -7,6 +7,7 @@
 #include "compiler/base/error.h"
 #include "runtime/data/byte_source.h"
 #include "runtime/data/find_files.h"
+#include "runtime/data/image_list.h"
 #include "runtime/data/parallel_tasks.h"
 #include "runtime/data/readers.h"
 
@@ -16,8 +17,9 @@ namespace {
 class MemoryDataset final : public Dataset {
  public:
   MemoryDataset(ImageFormat format, std::vector<std::byte> pixels, std::vector<int64_t> labels,
-                std::vector<std::string> class_names)
+                std::vector<std::string> class_names, std::vector<SkippedRecord> skipped)
       : pixels_(std::move(pixels)) {
+    skipped_ = std::move(skipped);
     format_ = format;
     labels_ = std::move(labels);
     class_names_ = std::move(class_names);
@@ -38,6 +40,7 @@ class CroppedDataset final : public Dataset {
     format_ = format;
     labels_ = std::move(images.labels);
     class_names_ = std::move(images.class_names);
+    skipped_ = std::move(images.skipped);
   }
   void copy_image(int64_t index, std::byte* to) const override {
     const Image& image = images_[static_cast<size_t>(index)];
@@ -96,7 +99,9 @@ StoredImages read(const DataSourceSpec& spec, const LoadOptions& options, Execut
     case DataSourceSpec::Kind::cifar100:
       return read_cifar(spec, options, executor);
     case DataSourceSpec::Kind::image_folder:
-      return read_image_folder(spec, options, executor);
+      return decode_images(list_image_folder(spec, options), options, executor);
+    case DataSourceSpec::Kind::webdataset:
+      return decode_images(list_shards(spec, options), options, executor);
     case DataSourceSpec::Kind::numpy:
       return read_numpy(spec, options);
   }
@@ -136,25 +141,27 @@ void Dataset::copy_crop(int64_t, int64_t, int64_t, int64_t, int64_t, std::byte*)
 std::unique_ptr<Dataset> load_dataset(const DataSourceSpec& spec, const LoadOptions& options,
                                       Executor& executor) {
   if (options.crop_height > 0) {
-    CroppedImages images = read_image_folder_uncropped(spec, options, executor);
+    const bool folder = spec.kind == DataSourceSpec::Kind::image_folder;
+    CroppedImages images = decode_uncropped(folder ? list_image_folder(spec, options) : list_shards(spec, options), options, executor);
     const ImageFormat format{DType::u8, images.images.front().channels, options.crop_height, options.crop_width};
     return std::make_unique<CroppedDataset>(format, std::move(images));
   }
   StoredImages stored = read(spec, options, executor);
   if (stored.labels.empty()) throw RuntimeError("E0706", stored.source + " holds no images");
   bool as_stored =
-      spec.kind == DataSourceSpec::Kind::image_folder ||
+      holds_pictures(spec.kind) ||
       (options.preprocess.empty() && (options.channels == 0 || options.channels == stored.format.channels));
   if (!as_stored && stored.format.dtype == DType::u8) convert<uint8_t>(stored, options, executor);
   if (!as_stored && stored.format.dtype == DType::f32) convert<float>(stored, options, executor);
   return make_dataset(stored.format, std::move(stored.pixels), std::move(stored.labels),
-                      std::move(stored.class_names));
+                      std::move(stored.class_names), std::move(stored.skipped));
 }
 
 std::unique_ptr<Dataset> make_dataset(ImageFormat format, std::vector<std::byte> pixels,
-                                      std::vector<int64_t> labels, std::vector<std::string> class_names) {
+                                      std::vector<int64_t> labels, std::vector<std::string> class_names,
+                                      std::vector<SkippedRecord> skipped) {
   return std::make_unique<MemoryDataset>(format, std::move(pixels), std::move(labels),
-                                         std::move(class_names));
+                                         std::move(class_names), std::move(skipped));
 }
 
 }  // namespace netc

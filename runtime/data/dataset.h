@@ -5,7 +5,7 @@
 //   data->copy_image(7, batch_row);     // format().bytes() bytes, [C, H, W]
 //   int64_t label = data->labels()[7];
 //
-// Readers: IDX, CIFAR-10 and -100 (binary version), folders of PNG and JPEG, NumPy. IDX and CIFAR files may
+// Readers: IDX, CIFAR-10 and -100 (binary version), folders and tar shards of PNG and JPEG, NumPy. IDX and CIFAR files may
 // be compressed by gzip or xz. A malformed file is a RuntimeError that names file, offset and what was
 // expected:
 //   E0701 no such file         E0702 unreadable           E0703 another format        E0704 truncated or
@@ -35,6 +35,11 @@ struct ImageFormat {
 
 std::string to_string(const ImageFormat& format);  // "u8[3, 32, 32]"
 
+// A record of a data set that is corrupt and was left out, as the recipe allows.
+struct SkippedRecord {
+  std::string name, why;  // name: the file, or the archive and the member
+};
+
 // Immutable: any number of threads may read one.
 class Dataset {
  public:
@@ -44,6 +49,8 @@ class Dataset {
   std::span<const int64_t> labels() const { return labels_; }
   // As the source knows them (folder names, CIFAR-10's), otherwise empty.
   const std::vector<std::string>& class_names() const { return class_names_; }
+  // What was left out, in the order of the source.
+  const std::vector<SkippedRecord>& skipped() const { return skipped_; }
   // Writes format().bytes() bytes, dense [C, H, W]. REQUIRES: 0 <= index < count().
   virtual void copy_image(int64_t index, std::byte* to) const = 0;
 
@@ -59,6 +66,7 @@ class Dataset {
   ImageFormat format_;
   std::vector<int64_t> labels_;
   std::vector<std::string> class_names_;
+  std::vector<SkippedRecord> skipped_;
 };
 
 struct LoadOptions {
@@ -69,6 +77,7 @@ struct LoadOptions {
   // Of a folder: images keep their own sizes, and crops of them are resized to this one. 0: no.
   int64_t crop_height = 0, crop_width = 0;
   std::optional<int64_t> ignored_label{};  // a label that may stand beside the classes
+  bool skip_corrupt = false;               // corrupt pictures are left out and named; else they are errors
 };
 
 // Looks only whether there are files of a source's names. THROWS RuntimeError E0701.
@@ -80,6 +89,7 @@ std::unique_ptr<Dataset> load_dataset(const DataSourceSpec& spec, const LoadOpti
 
 // A data set of the host's own. `pixels` is [count, C, H, W] in `format`, as many as there are labels.
 std::unique_ptr<Dataset> make_dataset(ImageFormat format, std::vector<std::byte> pixels,
-                                      std::vector<int64_t> labels, std::vector<std::string> class_names);
+                                      std::vector<int64_t> labels, std::vector<std::string> class_names,
+                                      std::vector<SkippedRecord> skipped = {});
 
 }  // namespace netc

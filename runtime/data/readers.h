@@ -13,6 +13,7 @@ struct StoredImages {
   std::vector<int64_t> labels;
   std::vector<std::string> class_names;
   std::string source;  // for messages: where the images came from
+  std::vector<SkippedRecord> skipped;
 };
 
 // http://yann.lecun.com/exdb/mnist: big-endian header, u8 data; images [N, H, W] or [N, C, H, W].
@@ -22,17 +23,20 @@ StoredImages read_idx(const DataSourceSpec& spec, const LoadOptions& options);
 // 3072 bytes, planar RGB. Several files follow each other in the order of their names.
 StoredImages read_cifar(const DataSourceSpec& spec, const LoadOptions& options, Executor& executor);
 
-// ROOT/CLASS/…/image.png: classes are the sorted folders of ROOT. Images come preprocessed and with the
-// network's channels, because they may differ in size before.
-StoredImages read_image_folder(const DataSourceSpec& spec, const LoadOptions& options, Executor& executor);
-
-// The same with every image in its own size and not preprocessed.
+// Pictures in their own sizes, not preprocessed.
 struct CroppedImages {
   std::vector<Image> images;
   std::vector<int64_t> labels;
   std::vector<std::string> class_names;
+  std::vector<SkippedRecord> skipped;
 };
-CroppedImages read_image_folder_uncropped(const DataSourceSpec& spec, const LoadOptions& options, Executor& executor);
+
+// What image_list.h decodes, preprocessed and with the network's channels, because they may differ in size before.
+struct ImageList;
+// ROOT/CLASS/…/image.png: classes are the sorted folders of ROOT.
+ImageList list_image_folder(const DataSourceSpec& spec, const LoadOptions& options);
+// Tar files of WebDataset's layout: 0007.jpg, 0007.cls; in the order of the files' names.
+ImageList list_shards(const DataSourceSpec& spec, const LoadOptions& options);
 
 // images: .npy u8 or f32 [N, C, H, W] or [N, H, W], or an .npz with them as "images" (or "x");
 // labels: .npy of integers [N], or empty for "labels" (or "y") of the same .npz.

@@ -266,6 +266,9 @@ RecipeText recipe_text(const Recipe& recipe) {
   if (o.ema > 0) text["ema"] = exact(o.ema);
   if (recipe.precision.uses(DType::f16)) text["loss_scale"] = loss_scale_text(recipe.loss_scale);
   if (o.accumulate != 1) text["accumulate"] = std::to_string(o.accumulate);
+  if (recipe.dataset.validation > 0) text["validation"] = percent_text(recipe.dataset.validation);
+  if (recipe.dataset.subset > 0) text["subset"] = std::to_string(recipe.dataset.subset);
+  if (recipe.dataset.skip_corrupt) text["corrupt"] = "skip";
   if (recipe.copies != 1) text["copies"] = std::to_string(recipe.copies);
   if (depends_on_the_end(recipe.schedule)) text["epochs"] = std::to_string(recipe.epochs);
   return text;

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Weights from elsewhere end to end: conversion, ensembles, teachers."""
+import json
 import math
+import struct
 
 from support import CLASSES, Case, main, read_npy, read_safetensors
 
@@ -127,6 +129,26 @@ class Transfer(Case):
         (self.folder / "t2.safetensors").write_bytes((self.folder / "t3.safetensors").read_bytes())
         refused = self.netc("predict", "tiny.net:shared", "--input", "test_x.npy", code=3)
         self.assertIn("E0610", refused.stderr)
+
+    def test_the_loss_with_a_teacher(self):
+        self.trained("""
+network flat(classes: int = 4) { input picture: u8 [1, 8, 8]; flatten; fc: linear(classes); output logits }
+train taught = flat on shapes { optimizer = sgd(); schedule = constant(1e-12); batch = 16; epochs = 1
+    distill = teacher(tiny, weights = "a/best.safetensors", temperature = 3.0, share = 30%) }
+""")
+        self.netc("train", "tiny.net:run", "--output", "a")
+        self.netc("train", "tiny.net:taught", "--output", "t", "--log", "t.jsonl")
+        epoch = [json.loads(line) for line in (self.folder / "t.jsonl").read_text().splitlines()][-1]
+        self.netc("predict", "tiny.net:flat", "--weights", "t/last.safetensors", "--input", "train_x.npy", "--output", "s.npy")
+        self.netc("predict", "tiny.net:tiny", "--weights", "a/best.safetensors", "--input", "train_x.npy", "--output", "t.npy")
+        students, teachers = rows(self.folder / "s.npy"), rows(self.folder / "t.npy")
+        labels = struct.unpack("<128q", (self.folder / "train_y.npy").read_bytes()[-1024:])
+        total = 0
+        for student, teacher, label in zip(students, teachers, labels):
+            ours, theirs = softmax([x / 3 for x in student]), softmax([x / 3 for x in teacher])
+            divergence = sum(t * math.log(t / s) for t, s in zip(theirs, ours) if t > 0)
+            total += 0.7 * -math.log(softmax(student)[label]) + 0.3 * 9 * divergence
+        self.assertAlmostEqual(epoch["train_loss"], total / 128, delta=1e-4 * total / 128)
 
     def test_a_teacher_is_part_of_the_step_and_does_not_learn(self):
         self.trained("""

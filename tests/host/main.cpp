@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -160,5 +161,16 @@ int main(int argc, char** argv) {
   auto refused = session->run(&misfit, &logits, 5);
   require(!refused && refused.error().kind == netc::ErrorKind::argument, "a tensor that does not fit is an error");
   require(!session->run(&strided, &logits, 6), "a batch above max_batch is an error");
+
+  // An ensemble is a network: two members with the same weights say what one says.
+  const char* member = "member(tiny, weights = \"saved.safetensors\")";
+  std::ofstream(folder + "/pair.net") << "import \"tiny.net\" { tiny }\nensemble pair { a = " << member << "; b = " << member
+                                      << "; combine = mean_logits }\n";
+  auto pair = netc::Network::from_file(folder + "/pair.net", options);
+  require(bool(pair), "an ensemble", pair ? "" : pair.error().text());
+  require(bool(pair->load("")), "members load their own weights");
+  const std::vector<float> both = predict(*pair, pixels, 5);
+  for (size_t i = 0; i < both.size(); ++i)
+    require(std::fabs(both[i] - expected[i]) <= 1e-4f * (1 + std::fabs(expected[i])), "the mean of equal members");
   std::puts("host: all calls behave");
 }
