@@ -102,8 +102,9 @@ NetworkReport explain_network(Project& project, const NetworkRequest& request, i
                               const CompileSettings& settings) {
   NetworkRequest structure = request;
   structure.without_loss = true;
-  const ElaboratedNetwork training = elaborate_network(project, structure, Purpose::train, 1);
   const ElaboratedNetwork inference = elaborate_network(project, request, Purpose::predict, 1);
+  // An ensemble has no training of its own, its members have.
+  const ElaboratedNetwork training = inference.members.empty() ? elaborate_network(project, structure, Purpose::train, 1) : inference;
   DiagnosticSink sink;
   const std::optional<Recipe> recipe = train ? resolve_recipe(project, request.reference, sink) : std::nullopt;
   const Compilation c = train ? plan_training(project, request, recipe ? &*recipe : nullptr, batch, settings)

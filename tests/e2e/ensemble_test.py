@@ -8,7 +8,7 @@ from support import CLASSES, Case, main, read_npy, read_safetensors
 
 ENSEMBLES = """
 network wide(classes: int = 4) {
-    input picture: u8 [1, 8, 8]
+    input image: u8 [1, 8, 8]
     conv_bn_relu(12, 3x3)
     global_avg_pool
     fc: linear(classes)
@@ -25,7 +25,7 @@ train together = seeds on shapes { optimizer = sgd(momentum = 0.9); schedule = c
 """
 TRUNK = """
 network trunk_net(classes: int = 4) {
-    input picture: u8 [1, 8, 8]
+    input image: u8 [1, 8, 8]
     stem: conv_bn_relu(12, 3x3)
     global_avg_pool
     fc: linear(classes)
@@ -132,7 +132,7 @@ class Transfer(Case):
 
     def test_the_loss_with_a_teacher(self):
         self.trained("""
-network flat(classes: int = 4) { input picture: u8 [1, 8, 8]; flatten; fc: linear(classes); output logits }
+network flat(classes: int = 4) { input image: u8 [1, 8, 8]; flatten; fc: linear(classes); output logits }
 train taught = flat on shapes { optimizer = sgd(); schedule = constant(1e-12); batch = 16; epochs = 1
     distill = teacher(tiny, weights = "a/best.safetensors", temperature = 3.0, share = 30%) }
 """)
@@ -163,10 +163,10 @@ train taught = wide on shapes { optimizer = sgd(momentum = 0.9); schedule = cons
         self.netc("train", "tiny.net:taught", "--output", "parts", "--resume")
         last = [(self.folder / out / "last.safetensors").read_bytes() for out in ("t1", "t3", "parts")]
         self.assertTrue(last[0] == last[1] == last[2])
-        header, data = read_safetensors(self.folder / "t1/best.safetensors")
+        header, data = read_safetensors(self.folder / "t1/last.safetensors")
         before, there = read_safetensors(self.folder / "a.safetensors")
         for name, tensor in before.items():
-            if name == "__metadata__":
+            if name == "__metadata__" or "/" in name:  # moments
                 continue
             (first, end), (begin, stop) = header["teacher." + name]["data_offsets"], tensor["data_offsets"]
             self.assertEqual(data[first:end], there[begin:stop], name)
