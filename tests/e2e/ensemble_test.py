@@ -124,8 +124,8 @@ class Transfer(Case):
             self.netc("train", f"tiny.net:{name}", "--output", name)
             self.netc("convert", f"{name}/best.safetensors", f"{file}.safetensors")
         self.assertEqual(self.predict("tiny.net:apart"), self.predict("tiny.net:shared"))
-        kernels = [self.json("explain", f"tiny.net:{name}")["kernels"] for name in ("apart", "shared")]
-        self.assertLess(kernels[1], kernels[0])
+        launches = [self.json("explain", f"tiny.net:{name}")["launches"] for name in ("apart", "shared")]
+        self.assertLess(launches[1], launches[0])
         (self.folder / "t2.safetensors").write_bytes((self.folder / "t3.safetensors").read_bytes())
         refused = self.netc("predict", "tiny.net:shared", "--input", "test_x.npy", code=3)
         self.assertIn("E0610", refused.stderr)

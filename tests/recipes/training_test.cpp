@@ -24,6 +24,7 @@ constexpr int64_t kSamples = 6, kClasses = 4;
 
 const std::string kNetwork = R"(
 network net { input image: [3, 2, 2]; flatten; hidden: linear(6); tanh; fc: linear(4); output logits }
+network master { input image: [3, 2, 2]; flatten; fc: linear(4); output logits }
 dataset data { train = numpy("x.npy", "y.npy") }
 train run = net on data { batch = 6; epochs = EPOCHS; )";
 
@@ -58,7 +59,7 @@ InterpretInputs given_inputs(const Graph& graph) {
   for (const StateVariable& state : graph.states) {
     HostTensor& tensor = given.states[state.path];
     tensor = {state.type.shape, std::vector<double>(static_cast<size_t>(state.type.elements()))};
-    if (state.kind == StateKind::parameter)
+    if (state.kind == StateKind::parameter || state.kind == StateKind::buffer)  // a teacher's weights are buffers
       tensor = fixture::hash_tensor("training/" + state.path, state.type.shape, -0.5, 0.5);
   }
   given.inputs["image"] = fixture::hash_tensor("training/image", {kSamples, 3, 2, 2});
