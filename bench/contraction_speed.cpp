@@ -282,7 +282,7 @@ void compare_winograd(const Options& options) {
     std::printf("  %-36s %8.0f", name.c_str(), best[0] * 1e6);
     for (int i = 1; i < 3; ++i)
       std::printf("   %8.0f %5.2f %4ld", best[i] * 1e6, best[0] / best[i], static_cast<long>(kernels[i]->tasks));
-    const std::optional<Winograd> choice = choose_winograd(body.contraction->contraction, target).winograd;
+    const std::optional<Winograd> choice = choose_winograd(body.contraction->contraction, WeightTransforms::once, target).winograd;
     std::printf("   %s\n", choice ? std::to_string(choice->tile).c_str() : "direct");
     if (options.plans) std::printf("%s%s", to_string(two.winograd()).c_str(), to_string(four.winograd()).c_str());
     if (options.assembly) std::printf("%s", emit_asm_text(with_winograd(body, {4}), "kernel", target).c_str());

@@ -52,8 +52,8 @@ Graph with_precision(const Graph& graph, const PrecisionSpec& spec) {
   });
 }
 
-const Graph& lower(Compilation& c, const Graph& graph) {
-  c.lowered.push_back(std::make_unique<Graph>(optimize(graph)));
+const Graph& keep(Compilation& c, Graph graph) {
+  c.lowered.push_back(std::make_unique<Graph>(std::move(graph)));
   return *c.lowered.back();
 }
 
@@ -68,6 +68,13 @@ void take(Compilation& c, Rematerialisation r) {
   c.recomputation.restored = std::move(r.restored);
   c.recomputation.free = std::move(r.free);
   c.recomputation.budgeted = std::move(r.limited);
+}
+
+ChooseWinograd winograd_chooser(const CompileSettings& settings, const LayoutOptions& layouts, const Target& target) {
+  return [=](const Contraction& contraction, WeightTransforms weights) -> WinogradChoice {
+    if (!settings.winograd) return {std::nullopt, "Winograd is off"};
+    return choose_winograd(contraction, weights, layouts, target);
+  };
 }
 
 // `least`: the bytes of the smallest plan that there is.
@@ -114,9 +121,8 @@ Compilation plan_single(Project& project, ElaboratedNetwork network, const std::
   c.network = std::move(network);
   watch.lap(c.seconds.front);
   const LayoutOptions layouts = layouts_for(target, settings);
-  WinogradGraph graph = use_winograd(optimize(with_precision(fold_batch_norm(c.network.graph), precision)), [&](const Contraction& contraction) {
-    return settings.winograd ? choose_winograd(contraction, layouts, target) : WinogradChoice{std::nullopt, "Winograd is off"};
-  });
+  WinogradGraph graph = use_winograd(optimize(with_precision(fold_batch_norm(c.network.graph), precision)), WeightTransforms::once,
+                                     winograd_chooser(settings, layouts, target));
   c.winograd = std::move(graph.decisions);
   HoistedGraph hoisted = hoist_preparation(graph.graph);
   const bool prepares = !hoisted.prepare.nodes.empty();
@@ -253,18 +259,24 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   c.loss_scale = optimizer.loss_scale;
   c.gradient = differentiate(c.network.graph, "loss", optimizer.loss_scale);
   const LayoutOptions layouts = layouts_for(c.target, settings);
-  lower(c, with_precision(*c.gradient, c.precision));
+  Graph direct_grad = optimize(with_precision(*c.gradient, c.precision));
   if (!is_cuda(c.target))
-    *c.lowered.back() = split_sums(*c.lowered.back(), [&](const Contraction& contraction, DType dtype) {
+    direct_grad = split_sums(direct_grad, [&](const Contraction& contraction, DType dtype) {
       return choose_parts(contraction, dtype, layouts, c.target);
     });
-  const Graph& grad = *c.lowered.back();
-  const Graph& eval = lower(c, with_precision(c.evaluation->graph, c.precision));
+  const Graph direct_eval = optimize(with_precision(c.evaluation->graph, c.precision));
   const std::vector<ParameterGroup> groups = recipe ? recipe->groups : std::vector<ParameterGroup>{};
-  const StateLayout state = lay_out_state({&grad, &eval}, &optimizer, layouts, group_numbers(grad, groups));
-  const Graph& apply = lower(c, make_update(optimizer, update_shape(state, groups)));
-  const Graph* accumulation = optimizer.accumulate > 1 ? &lower(c, make_accumulation(state.slab_elements)) : nullptr;
-  const Graph kept = grad;
+  // Weights lie as a direct convolution reads them: what they are transformed to is not kept.
+  const StateLayout state = lay_out_state({&direct_grad, &direct_eval}, &optimizer, layouts, group_numbers(direct_grad, groups));
+  const ChooseWinograd choose = winograd_chooser(settings, layouts, c.target);
+  WinogradGraph gradient = use_winograd(direct_grad, WeightTransforms::each_run, choose);
+  c.winograd = std::move(gradient.decisions);
+  const Graph kept = gradient.graph;
+  const Graph& grad = keep(c, std::move(gradient.graph));
+  const Graph& eval = keep(c, use_winograd(direct_eval, WeightTransforms::each_run, choose).graph);
+  const Graph& apply = keep(c, optimize(make_update(optimizer, update_shape(state, groups))));
+  const Graph* accumulation =
+      optimizer.accumulate > 1 ? &keep(c, optimize(make_accumulation(state.slab_elements))) : nullptr;
   take(c, rematerialise(kept, c.target, {.fuse = {.layouts = layouts}}));
   const auto build = [&] {
     std::vector<EntrySpec> entries{{"eval", {&eval}}, {"grad", {&grad}}, {"apply", {&apply}}, {"step", {&grad, &apply}}};
@@ -286,7 +298,7 @@ Compilation plan_probe(Project& project, const NetworkRequest& request, const Re
   c.network = elaborate_network(project, request, recipe, Purpose::train, batch);
   const std::string prefix = "layer/";
   expose(c.network, layer_values(c.network), prefix);
-  const Graph& graph = lower(c, count_non_finite(with_precision(c.network.graph, c.precision), prefix));
+  const Graph& graph = keep(c, optimize(count_non_finite(with_precision(c.network.graph, c.precision), prefix)));
   const LayoutOptions layouts = layouts_for(c.target, settings);
   c.plan = build_program({{"probe", {&graph}}}, lay_out_state({&graph}, nullptr, layouts), c.target, &project.sources(), {.layouts = layouts});
   return c;

@@ -29,7 +29,7 @@ struct CompileSettings {
   std::string cpu = "host";  // the processor: "x86-64", "x86-64-v3", "znver5"
   CacheSettings cache;       // of compiled kernels; as it is here: none
   LayoutOptions layouts{};
-  bool winograd = true;  // for inference; a training's convolutions are direct (docs/kernels.md says why)
+  bool winograd = true;
   int64_t budget = 0;   // of all memory that is planned, in bytes; 0: no limit
   int threads = 0;      // that a budget counts workspace for; 0: one per processor
 };
@@ -69,7 +69,7 @@ struct Compilation {
   std::vector<std::unique_ptr<Graph>> lowered;   // after the passes; `plan` points to them
   ProgramPlan plan;
   Recomputation recomputation;
-  std::vector<WinogradDecision> winograd;  // inference: how each convolution is done, and why
+  std::vector<WinogradDecision> winograd;  // how each convolution and data gradient is done, and why
   CodeOrigin origin;  // after generate
   StageSeconds seconds;
 };

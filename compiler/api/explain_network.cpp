@@ -70,7 +70,8 @@ std::vector<ConversionNote> conversions(const Schedule& schedule) {
 
 void add_convolutions(std::vector<LayerReport>& layers, const LeafIndex& leaves, const std::vector<WinogradDecision>& decisions) {
   for (const WinogradDecision& decision : decisions)
-    if (const size_t* layer = leaves.find(decision.path)) layers[*layer].convolutions.push_back(decision.choice);
+    if (const size_t* layer = leaves.find(decision.path))
+      (decision.gradient ? layers[*layer].data_gradients : layers[*layer].convolutions).push_back(decision.choice);
 }
 
 std::vector<LayerReport> layer_reports(const Project& project, const ElaboratedNetwork& network) {

@@ -80,19 +80,23 @@ std::string loss_scale_text(const LossScaleSpec& scale) {
                      commas(scale.growth_interval));
 }
 
+Json choices_json(const std::vector<WinogradChoice>& choices) {
+  Json json = Json::array();
+  for (const WinogradChoice& choice : choices)
+    json.push_back({{"winograd_tile", choice.winograd ? Json(choice.winograd->tile) : Json()}, {"reason", choice.reason}});
+  return json;
+}
+
 Json to_json(const NetworkReport& report) {
   Json layers = Json::array();
   for (const LayerReport& layer : report.layers) {
     Json kernels = Json::array();
     for (const KernelNote& kernel : layer.kernels)
       kernels.push_back({{"label", kernel.label}, {"reasons", kernel.reasons}});
-    Json convolutions = Json::array();
-    for (const WinogradChoice& choice : layer.convolutions)
-      convolutions.push_back({{"winograd_tile", choice.winograd ? Json(choice.winograd->tile) : Json()}, {"reason", choice.reason}});
     layers.push_back({{"path", layer.path}, {"kind", layer.kind}, {"call", layer.text}, {"depth", layer.depth}, {"leaf", layer.leaf},
                       {"output", layer.output}, {"parameters", layer.parameters}, {"flops", layer.flops},
                       {"receptive_field", {layer.field.height, layer.field.width}}, {"source", layer.source}, {"kernels", kernels},
-                      {"convolutions", convolutions}});
+                      {"convolutions", choices_json(layer.convolutions)}, {"data_gradients", choices_json(layer.data_gradients)}});
   }
   Json inputs = Json::array(), outputs = Json::array();
   for (const PortReport& port : report.inputs)
@@ -131,9 +135,13 @@ std::string kernels_text(const std::vector<KernelNote>& notes) {
 }
 
 // "direct: its window is 1x1", or with which Winograd tiles, and why.
-std::string convolutions_text(const std::vector<WinogradChoice>& choices) {
+std::string convolutions_text(const LayerReport& layer) {
   std::string text;
-  for (const WinogradChoice& choice : choices) text += fmt::format("; {}{}", choice.winograd ? "" : "direct: ", choice.reason);
+  const auto add = [&](const char* what, const WinogradChoice& choice) {
+    text += fmt::format("; {}{}{}", what, choice.winograd ? "" : "direct: ", choice.reason);
+  };
+  for (const WinogradChoice& choice : layer.convolutions) add("", choice);
+  for (const WinogradChoice& choice : layer.data_gradients) add("its data gradient: ", choice);
   return text;
 }
 
@@ -192,7 +200,7 @@ std::string to_text(const NetworkReport& report) {
     table.add({indent + name, layer.leaf ? layer.text : "", layer.leaf ? to_string(layer.output) : "",
                layer.parameters ? commas(layer.parameters) : "",
                layer.flops ? fmt::format("{:.2f}", static_cast<double>(layer.flops) / 1e6) : "",
-               layer.leaf ? field_text(layer.field) : "", kernels_text(layer.kernels) + convolutions_text(layer.convolutions)});
+               layer.leaf ? field_text(layer.field) : "", kernels_text(layer.kernels) + convolutions_text(layer)});
   }
   std::string text = table.text() + "\n";
   text += fmt::format("parameters   {}", commas(report.parameters));

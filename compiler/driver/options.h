@@ -40,7 +40,7 @@ struct DeviceOptions {
   std::string cpu = "host";
   int threads = 0;
   int64_t budget = 0;  // bytes of planned memory; 0: no limit
-  bool winograd = true;  // in inference
+  bool winograd = true;
   bool cache = true;
   std::string cache_dir;  // empty: the default
 };

@@ -63,7 +63,7 @@ struct Binder {
     sub->add_option("--budget", options.budget, "Most memory to plan: 2GiB. Training recomputes what is cheap to stay below it")
         ->transform(CLI::AsSizeValue(true))
         ->type_name("BYTES");
-    sub->add_flag("!--no-winograd", options.winograd, "Inference: compute 3x3 convolutions directly, with smaller rounding errors");
+    sub->add_flag("!--no-winograd", options.winograd, "Compute 3x3 convolutions directly, with smaller rounding errors");
     if (!runs) return;
     sub->add_option("--threads", options.threads, "0: one per processor")->check(CLI::Range(0, 1024))->capture_default_str();
     cache_dir(sub, options.cache_dir);

@@ -378,12 +378,14 @@ class Fuser {
   // Makes the sums partial sums of kernel `index` and a small kernel that adds their rows, if they are over its
   // output, one number for each extent of one axis: batch norm's statistics.
   bool take_statistics(int32_t index, NodeId id, const FlatNest& flat) {
-    if (kernel(index).sums_rows || (kernel(index).contraction && kernel(index).contraction->contraction.winograd)) return false;
+    if (kernel(index).sums_rows) return false;
     if (kernel(index).nest.parallel_count() < options_.smallest_statistics) return false;
     auto in_kernel = [&](ValueId value) { return ready_after(value) == index; };
     Statistics statistics = match_statistics(graph_, kernel(index), flat, in_kernel);
     if (!statistics.matched) return false;
     if (!kernel(index).partials.empty() && kernel(index).partials[0].kept != statistics.kept) return false;
+    constexpr int kChannels = 1;  // all that Winograd's tiles can keep
+    if (kernel(index).contraction && kernel(index).contraction->contraction.winograd && statistics.kept != kChannels) return false;
 
     LoopNest rows;
     rows.extents = flat.nest.parallel_extents();

@@ -268,6 +268,24 @@ std::optional<IndexRange> guard_free_range(const KernelBody& body, IndexAnalysis
   return inside;
 }
 
+int constant_axis(const KernelBody& body, IndexAnalysis& analysis) {
+  constexpr int64_t kMostUnrolled = 64;
+  const LoopNest& nest = body.nest;
+  if (body.contraction || !nest.reductions.empty() || !body.partials.empty()) return -1;
+  AxisSet compared = 0, loaded = 0;
+  std::vector<ExprId> roots;
+  for (const Store& s : nest.stores) roots.push_back(s.value);
+  visit_postorder(nest.dag, roots, [&](ExprId id) {
+    const Expr& e = nest.dag[id];
+    if (e.kind == ExprKind::load || e.kind == ExprKind::index_load) loaded |= analysis.dependencies(id);
+    const AxisSet set = analysis.dependencies(id);
+    if (e.kind == ExprKind::index_equal && (set & (set - 1)) == 0) compared |= set;  // one axis
+  });
+  for (int axis = 0; axis < nest.parallel; ++axis)
+    if ((compared & ~loaded & axis_bit(axis)) && nest.extents[static_cast<size_t>(axis)] <= kMostUnrolled) return axis;
+  return -1;
+}
+
 std::vector<int> merge_axes(const KernelBody& body, IndexAnalysis& analysis, const Shape& block) {
   const Shape& extents = body.nest.extents;
   const std::vector<LinearForm> forms = analysis.all_forms();

@@ -79,6 +79,11 @@ class IndexAnalysis {
 // of a pooling whose windows do not leave the image. Guards that rarely hold, or at values apart, do not count. nullopt: all values, or none.
 std::optional<IndexRange> guard_free_range(const KernelBody& body, IndexAnalysis& analysis, int axis);
 
+// The parallel axis along which a map differs by constants alone: comparisons of this axis with numbers select them, and no load
+// moves with it. The positions of a Winograd transform of weights. Unrolled as the innermost loop, its comparisons are
+// decided in advance and its loads are shared. -1: none.
+int constant_axis(const KernelBody& body, IndexAnalysis& analysis);
+
 // Which axes may be run as one: merged[a] is the next inner axis whose loop runs over a's range too, or
 // -1. `block` is the task's block of the parallel axes: an axis that is split takes no outer one in.
 std::vector<int> merge_axes(const KernelBody& body, IndexAnalysis& analysis, const Shape& block);

@@ -31,8 +31,13 @@ std::string label_of(const Graph& graph, const ScheduledKernel& kernel, const So
   for (size_t i = 1; i < paths.size() && i < kLabelPaths; ++i)
     label += " + " + (paths[i].compare(0, parent.size(), parent) == 0 ? paths[i].substr(parent.size()) : paths[i]);
   if (paths.size() > kLabelPaths) label += " + …";
-  if (kernel.body.contraction && kernel.body.contraction->contraction.output != 2)
-    label += kernel.body.contraction->contraction.output == 0 ? " [data gradient]" : " [weight gradient]";
+  if (kernel.body.contraction) {
+    const Contraction& c = kernel.body.contraction->contraction;
+    if (c.output == 1) label += " [weight gradient]";
+    else if (c.output == 0) label += " [data gradient]";
+    else if (c.winograd && graph.node(kernel.nodes.front()).attrs.boolean("adjoint")) label += " [data gradient, Winograd]";
+    else if (c.winograd) label += " [Winograd]";
+  }
   if (kernel.converts) label += " [layout]";
   if (kernel.adds_parts) label += " [sum of parts]";
   if (sources && span.valid())

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "compiler/lower/contraction_plan.h"
+#include "compiler/lower/index_analysis.h"
 #include "compiler/lower/kernel.h"
 
 namespace netc {
@@ -56,7 +57,11 @@ TaskGrid task_grid(const KernelBody& body, const Target& target) {
 
   Shape block(extents.size(), 1);
   int64_t work = per_element;
+  IndexAnalysis analysis(body);
+  const int whole = constant_axis(body, analysis);
+  if (whole >= 0) work *= block[static_cast<size_t>(whole)] = extents[static_cast<size_t>(whole)];
   for (size_t i = extents.size(); i-- > 0;) {
+    if (static_cast<int>(i) == whole) continue;
     if (work * extents[i] <= budget) {
       block[i] = extents[i];
       work *= extents[i];

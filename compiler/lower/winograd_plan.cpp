@@ -27,6 +27,8 @@ struct Machine {
   // Transforms of one tile and block of channels: loads and stores of every position, additions between them.
   double input_transform(const Winograd& w) const { return (w.tile == 2 ? 40 : 130) * vectors; }
   double output_transform(const Winograd& w) const { return (w.tile == 2 ? 40 : 120) * vectors; }
+  // Of a pair of channels, a lane of a vector: the window's loads, some dozen instructions and a store for every position.
+  double weight_transform(const Winograd& w) const { return (180 + 8 * static_cast<double>(w.positions())) * vectors / kLaneBlock; }
 
   // The product of rows x groups blocks over `steps`, in the best register tile.
   double product(int64_t rows, int64_t groups, int64_t steps) const {
@@ -75,6 +77,12 @@ double cycles_of(const Machine& machine, const Winograd& winograd, const Winogra
   return each * occupied + weights / machine.memory_bytes;
 }
 
+// Cycles of all tasks that transform the weights, which go to memory.
+double weight_cycles(const Machine& machine, const Winograd& winograd, const WinogradForm& form) {
+  const double pairs = product_of({form.outputs, form.inputs, kLaneBlock, kLaneBlock});
+  return pairs * (machine.weight_transform(winograd) + 4 * static_cast<double>(winograd.positions()) / machine.memory_bytes);
+}
+
 WinogradBlock choose_block(const Machine& machine, const Winograd& winograd, const WinogradForm& form) {
   const int64_t tile_rows = ceil_div(form.rows, winograd.tile), tile_columns = ceil_div(form.columns, winograd.tile);
   WinogradBlock best;
@@ -121,12 +129,13 @@ int64_t aligned(int64_t floats) { return ceil_div(floats, kLaneBlock) * kLaneBlo
 
 }  // namespace
 
-int64_t WinogradPlan::v_offset() const { return aligned(winograd.window() * kLaneBlock); }
+int64_t WinogradPlan::zeros_offset() const { return partials * block.outputs * kLaneBlock; }
+int64_t WinogradPlan::v_offset() const { return zeros_offset() + aligned(winograd.window() * kLaneBlock); }
 int64_t WinogradPlan::m_offset() const { return v_offset() + winograd.positions() * v_pitch(); }
 int64_t WinogradPlan::product_offset() const { return m_offset() + winograd.positions() * m_pitch(); }
 int64_t WinogradPlan::scratch_bytes() const { return 4 * product_offset() + product_plan.scratch_bytes(); }
 
-WinogradChoice choose_winograd(const Contraction& contraction, const Target& target) {
+WinogradChoice choose_winograd(const Contraction& contraction, WeightTransforms weights, const Target& target) {
   const std::optional<WinogradForm> form = winograd_form(contraction);
   if (!form) return {std::nullopt, "it reads its tensors otherwise"};
   const Machine machine(target);
@@ -138,7 +147,8 @@ WinogradChoice choose_winograd(const Contraction& contraction, const Target& tar
   double least = 0;
   for (int64_t tile : {2, 4}) {
     const Winograd winograd{tile};
-    const double cycles = cycles_of(machine, winograd, *form, choose_block(machine, winograd, *form));
+    double cycles = cycles_of(machine, winograd, *form, choose_block(machine, winograd, *form));
+    if (weights == WeightTransforms::each_run) cycles += weight_cycles(machine, winograd, *form);
     if (least != 0 && cycles >= least) continue;
     least = cycles;
     best = winograd;
@@ -148,10 +158,10 @@ WinogradChoice choose_winograd(const Contraction& contraction, const Target& tar
   return {best, fmt::format("Winograd's {}, estimated at {:.2f} times the direct speed", to_string(best), direct / least)};
 }
 
-WinogradChoice choose_winograd(const Contraction& logical, const LayoutOptions& options, const Target& target) {
+WinogradChoice choose_winograd(const Contraction& logical, WeightTransforms weights, const LayoutOptions& options, const Target& target) {
   const std::optional<std::array<Layout, 3>> layouts = wanted_layouts(logical, options);
   if (!layouts || !splits((*layouts)[0], 1) || !splits((*layouts)[2], 1)) return {std::nullopt, "its channels do not lie in blocks"};
-  return choose_winograd(physical_contraction(logical, *layouts), target);
+  return choose_winograd(physical_contraction(logical, *layouts), weights, target);
 }
 
 WinogradPlan plan_winograd(const KernelBody& body, const Target& target, const std::optional<WinogradBlock>& given) {
@@ -168,6 +178,9 @@ WinogradPlan plan_winograd(const KernelBody& body, const Target& target, const s
   plan.form = *form;
   plan.block = given ? *given : choose_block(machine, plan.winograd, *form);
   plan.vector_lanes = target.vector_lanes;
+  plan.partials = static_cast<int64_t>(body.partials.size());
+  for (const PartialSum& sum : body.partials)
+    NETC_CHECK(sum.kept == (std::vector<int>{1, 4}), "partial sums over Winograd tiles keep the channels");
   const int64_t tile = plan.winograd.tile;
   plan.output_block = {plan.block.images, plan.block.outputs, std::min(form->rows, plan.block.tile_rows * tile),
                        std::min(form->columns, plan.block.tile_columns * tile), kLaneBlock};

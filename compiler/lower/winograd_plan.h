@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "compiler/ir/weight_transforms.h"
 #include "compiler/lower/contraction_layouts.h"
 #include "compiler/lower/direct_plan.h"
 #include "compiler/lower/winograd.h"
@@ -33,7 +34,10 @@ struct WinogradPlan {
   double cycles = 0;     // estimated, of all tasks
 
   int64_t tiles() const { return block.images * block.tile_rows * block.tile_columns; }
-  // Scratch memory in floats: a row of zeros that stands for those outside of the image, V, M, the product's own.
+  int64_t partials = 0;  // of the body's partial sums
+  // Scratch memory in floats: partial sums [which][kb][16], a row of zeros that stands for those outside of the image, V, M, the
+  // product's own.
+  int64_t zeros_offset() const;
   int64_t v_offset() const;
   int64_t m_offset() const;
   int64_t product_offset() const;
@@ -47,9 +51,9 @@ struct WinogradPlan {
 WinogradPlan plan_winograd(const KernelBody& body, const Target& target, const std::optional<WinogradBlock>& block = std::nullopt);
 
 // The tile with which a contraction over blocks is done faster than directly, by the estimated cycles; none if none is.
-WinogradChoice choose_winograd(const Contraction& contraction, const Target& target);
+WinogradChoice choose_winograd(const Contraction& contraction, WeightTransforms weights, const Target& target);
 // The same of one over dense tensors, in the layouts that it will get.
-WinogradChoice choose_winograd(const Contraction& logical, const LayoutOptions& layouts, const Target& target);
+WinogradChoice choose_winograd(const Contraction& logical, WeightTransforms weights, const LayoutOptions& layouts, const Target& target);
 
 std::string to_string(const WinogradPlan& plan);
 

@@ -23,7 +23,8 @@ std::vector<TensorType> infer_weights(const OpCall& call) {
   check::rank(call, 0, 4, "a weight [K, C, 3, 3]");
   const Shape& w = call.inputs[0].shape;
   check::shape(call, 0, {w[0], w[1], 3, 3}, "the weight");
-  return {{DType::f32, transformed_shape(w, winograd_of(call))}};
+  const Shape correlated = call.attrs.boolean("adjoint") ? Shape{w[1], w[0], 3, 3} : w;
+  return {{DType::f32, transformed_shape(correlated, winograd_of(call))}};
 }
 
 // Column `k` of a matrix at a row that is an index.
@@ -39,16 +40,18 @@ LoopNest scalar_weights(const OpCall& call) {
   const Matrix& g = winograd_transform(winograd.tile).weights;
   LoopNest nest = map_over(call.outputs[0].shape);
   Dag& dag = nest.dag;
+  const bool adjoint = call.attrs.boolean("adjoint");
+  const auto weight = [&](size_t kh, size_t kw) {
+    const auto at = [&](size_t k) { return dag.index(static_cast<int64_t>(adjoint ? 2 - k : k)); };
+    return dag.load(0, {dag.axis(adjoint ? 2 : 1), dag.axis(adjoint ? 1 : 2), at(kh), at(kw)});
+  };
   const ExprId position = dag.axis(0);
   const ExprId row = dag.index_floor_div(position, winograd.window()), column = dag.index_floor_mod(position, winograd.window());
   ExprId sum = kNoExpr;
   const auto add = [&](ExprId total, ExprId term) { return total == kNoExpr ? term : dag.add(total, term); };
   for (size_t kw = 0; kw < 3; ++kw) {
     ExprId rows = kNoExpr;
-    for (size_t kh = 0; kh < 3; ++kh) {
-      const ExprId w = dag.load(0, {dag.axis(1), dag.axis(2), dag.index(static_cast<int64_t>(kh)), dag.index(static_cast<int64_t>(kw))});
-      rows = add(rows, dag.mul(coefficient(dag, g, row, kh), w));
-    }
+    for (size_t kh = 0; kh < 3; ++kh) rows = add(rows, dag.mul(coefficient(dag, g, row, kh), weight(kh, kw)));
     sum = add(sum, dag.mul(coefficient(dag, g, column, kw), rows));
   }
   nest.stores = {{0, sum}};
@@ -84,7 +87,7 @@ Contraction contract_correlation(const OpCall& call) {
   return c;
 }
 
-const char* const kNoGradient = "it takes the place of a correlation in inference";
+const char* const kNoGradient = "it takes the place of a correlation in a graph that has its gradients";
 
 }  // namespace
 
@@ -92,10 +95,11 @@ const OpDef& winograd_weights_op() {
   static const OpDef def = [] {
     OpDef d;
     d.name = "winograd_weights";
-    d.doc = "The weights of a 3x3 convolution for Winograd's algorithm: u[p, k, c] = (G w[k, c] G^T)[p] (Winograd 1980; Lavin, Gray 2016).";
+    d.doc = "The weights of a 3x3 convolution, or of its adjoint, for Winograd's algorithm: u[p, k, c] = (G w[k, c] G^T)[p] (Winograd 1980; Lavin, Gray 2016).";
     d.inputs = {{"weight", "weight: [K, C, 3, 3]"}};
     d.outputs = {"u"};
-    d.attrs = {integer_attr("tile", "outputs along one edge of a tile: 2 or 4")};
+    d.attrs = {integer_attr("tile", "outputs along one edge of a tile: 2 or 4"),
+               boolean_attr("adjoint", "turned by half a turn, channels exchanged: what the data gradient correlates with", false)};
     d.infer = infer_weights;
     d.no_gradient = kNoGradient;
     d.scalar = scalar_weights;
@@ -112,7 +116,8 @@ const OpDef& winograd_correlation_op() {
     d.inputs = {{"x", "x: [N, C, H, W]"}, {"u", "u: [positions, K, C]"}};
     d.outputs = {"y"};
     d.attrs = {integer_attr("tile", "outputs along one edge of a tile: 2 or 4"), integer_attr("pad_h", "zero rows above and below", 0),
-               integer_attr("pad_w", "zero columns left and right", 0)};
+               integer_attr("pad_w", "zero columns left and right", 0),
+               boolean_attr("adjoint", "whether it is a data gradient; for reports", false)};
     d.infer = infer_correlation;
     d.no_gradient = kNoGradient;
     d.contract = contract_correlation;

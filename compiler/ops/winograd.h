@@ -1,15 +1,17 @@
-// The two operators of a Winograd convolution (ir/winograd.h). passes/winograd puts them in the place of a correlation for
-// inference; no program names them, and they are not in the registry: the second is compiled in blocks of channels only.
+// The two operators of a Winograd convolution (ir/winograd.h). passes/winograd puts them in the place of a correlation or of
+// its data gradient; no program names them, and they are not in the registry: the second is compiled in blocks of channels only.
 #pragma once
 
 #include "compiler/ir/op_def.h"
 
 namespace netc {
 
-// winograd_weights(w: f32[K, C, 3, 3]) {tile}: U = G w G^T, f32[positions, K, C].
+// winograd_weights(w: f32[K, C, 3, 3]) {tile, adjoint}: U = G w G^T, f32[positions, K, C]. Adjoint: of the weights that the data
+// gradient correlates with, w turned by half a turn and C and K exchanged; f32[positions, C, K].
 const OpDef& winograd_weights_op();
 
-// winograd_correlation(x: f32[N, C, H, W], u) {tile, pad_h, pad_w}: what correlation(x, w) is, of stride 1.
+// winograd_correlation(x: f32[N, C, H, W], u) {tile, pad_h, pad_w, adjoint}: what correlation(x, w) is, of stride 1. `adjoint`
+// says, for reports, that it is a data gradient.
 const OpDef& winograd_correlation_op();
 
 }  // namespace netc

@@ -119,7 +119,7 @@ struct Options {
   std::string device = "cpu";
   std::string precision;           // "f32", "bf16" or "f16"; empty: the recipe's, f32 without one
   std::string cpu = "host";        // code for this machine, "x86-64", "x86-64-v3", "x86-64-v4" or a name of LLVM's
-  bool winograd = true;            // of a Network: 3x3 convolutions with fewer products and somewhat larger rounding errors
+  bool winograd = true;            // 3x3 convolutions with fewer products and somewhat larger rounding errors
   int threads = 0;                 // 0: one per processor; ignored with an executor
   int max_batch = 1;               // the largest batch of a Session; a Trainer's is the recipe's
   uint64_t max_bytes = 0;          // refuse a plan that needs more memory; 0: no bound

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include "compiler/interpret/evaluate.h"
+#include "compiler/lower/layout.h"
 #include "compiler/lower/physical_space.h"
 #include "compiler/lower/winograd_plan.h"
 #include "compiler/ops/winograd.h"
@@ -20,10 +23,10 @@ const BlockedConvolution kCases[] = {
     {2, 16, 9, 11, 32, 3, 3, 1, 0},  {1, 16, 8, 150, 16, 3, 3, 1, 1}, {1, 16, 5, 6, 32, 3, 3, 1, 2},   {5, 16, 1, 2, 16, 3, 3, 1, 1},
 };
 
-// The kernel of winograd_weights, from [kb, cb, 3, 3, ci, ki] to [positions, kb, cb, ci, ki].
-KernelBody weights_body(const Shape& w, const Winograd& winograd) {
+// The kernel of winograd_weights, from [kb, cb, 3, 3, ci, ki] to [positions, kb, cb, ci, ki], or adjoint [positions, cb, kb, ki, ci].
+KernelBody weights_body(const Shape& w, const Winograd& winograd, bool adjoint = false) {
   const Shape dense{w[0] * w[5], w[1] * w[4], 3, 3};
-  const Attrs attrs{{"tile", winograd.tile}};
+  const Attrs attrs{{"tile", winograd.tile}, {"adjoint", adjoint}};
   const OpDef& op = winograd_weights_op();
   const TensorType u = op.infer({attrs, {{DType::f32, dense}}, {true}, {}})[0];
   KernelBody logical;
@@ -34,7 +37,7 @@ KernelBody weights_body(const Shape& w, const Winograd& winograd) {
   using Part = LayoutDim::Part;
   const Layout from{{{Part::outer, 0}, {Part::outer, 1}, {Part::whole, 2}, {Part::whole, 3}, {Part::inner, 1}, {Part::inner, 0}}};
   const Layout to{{{Part::whole, 0}, {Part::outer, 1}, {Part::outer, 2}, {Part::inner, 2}, {Part::inner, 1}}};
-  return make_physical(logical, {{from, row_major_strides(w)}, {to, row_major_strides(transformed_shape(w, winograd))}}, space_of(to));
+  return make_physical(logical, {{from, row_major_strides(w)}, {to, row_major_strides(physical_shape(to, u.shape))}}, space_of(to));
 }
 
 // w in the transformed shape, by the kernel that prepares it.
@@ -42,27 +45,44 @@ HostTensor transform(const HostTensor& w, const Winograd& winograd, const Target
   return CompiledKernel(weights_body(w.shape, winograd), target).run({&w, nullptr})[1];
 }
 
-void check(const BlockedConvolution& v, const Winograd& winograd, const KernelBody& direct, const Target& target) {
+// `sums`: channel sums of the result and of its square as well.
+void check(const BlockedConvolution& v, const Winograd& winograd, KernelBody direct, const Target& target, bool sums = false) {
   SCOPED_TRACE(name_of(v) + ", tile " + std::to_string(winograd.tile));
   std::mt19937 random(7);
+  if (sums) add_channel_sums(direct, task_grid(with_winograd(direct, winograd), target).partial_rows({1, direct.nest.parallel - 1}));
   std::vector<HostTensor> tensors;
   for (size_t i = 0; i < direct.operands.size(); ++i)
     tensors.push_back(direct.operands[i].written ? HostTensor{} : blocked_tensor(v, direct, static_cast<int>(i), random));
   std::vector<const HostTensor*> operands;
   for (size_t i = 0; i < direct.operands.size(); ++i) operands.push_back(direct.operands[i].written ? nullptr : &tensors[i]);
-  const HostTensor expected = reference(direct, operands)[2];
+  const std::vector<HostTensor> references = reference(direct, operands);
+  const HostTensor& expected = references[2];
   const HostTensor u = transform(tensors[1], winograd, target);
   operands[1] = &u;
   const CompiledKernel kernel(with_winograd(direct, winograd), target);
-  const HostTensor got = kernel.run(operands)[2], again = kernel.run(operands, {}, Split::reversed_singles)[2];
-  EXPECT_EQ(got.data, again.data) << "depends on the split";
+  const std::vector<HostTensor> results = kernel.run(operands), reversed = kernel.run(operands, {}, Split::reversed_singles);
+  const HostTensor& got = results[2];
+  for (size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i].data, reversed[i].data) << i << " depends on the split";
   double largest = 0, error = 0;
   for (size_t i = 0; i < expected.data.size(); ++i) {
     largest = std::max(largest, std::abs(expected.data[i]));
     ASSERT_TRUE(std::isfinite(got.data[i])) << i;
     error = std::max(error, std::abs(expected.data[i] - got.data[i]));
   }
-  EXPECT_LE(error, winograd_tolerance(winograd.tile, v.c) * largest);
+  const double bound = winograd_tolerance(winograd.tile, v.c) * largest;
+  EXPECT_LE(error, bound);
+  // A sum's error: those of its terms, by chance of either sign; of squares, times twice the term.
+  const double terms = std::sqrt(static_cast<double>(v.n * v.out_h() * v.out_w()));
+  for (size_t p = 0; p < direct.partials.size(); ++p) {
+    const auto output = static_cast<size_t>(direct.partials[p].output);
+    const std::vector<double>& rows = results[output].data;
+    const std::vector<double>& totals = references[output].data;
+    for (size_t c = 0; c < totals.size(); ++c) {
+      double total = 0;
+      for (size_t i = c; i < rows.size(); i += totals.size()) total += rows[i];
+      EXPECT_NEAR(total, totals[c], bound * terms * (p == 0 ? 1 : 2 * largest)) << "sum " << p << " of channel " << c;
+    }
+  }
 }
 
 class WinogradKernel : public testing::TestWithParam<const char*> {};
@@ -79,8 +99,31 @@ TEST_P(WinogradKernel, EpiloguesAndHalos) {
       halo = !halo;
       KernelBody body = blocked_body(v, Direction::forward, halo);
       add_epilogue(body, v.k);
-      check(v, {tile}, body, target_named(GetParam()));
+      for (bool sums : {false, true}) check(v, {tile}, body, target_named(GetParam()), sums);
     }
+}
+
+// Transformed weights, also of the adjoint: against the reference in double precision.
+TEST_P(WinogradKernel, TransformsWeights) {
+  std::mt19937 random(3);
+  for (const Shape& shape : {Shape{1, 1, 3, 3, 16, 16}, {2, 3, 3, 3, 16, 16}, {3, 1, 3, 3, 16, 16}})
+    for (int64_t tile : {2, 4})
+      for (bool adjoint : {false, true}) {
+        const KernelBody body = weights_body(shape, {tile}, adjoint);
+        SCOPED_TRACE(to_string(body));
+        HostTensor w{shape, {}};
+        std::uniform_real_distribution<double> uniform(-1, 1);
+        for (int64_t i = 0; i < element_count(shape); ++i) w.data.push_back(round_to(uniform(random), DType::f32));
+        const CompiledKernel kernel(body, target_named(GetParam()));
+        LoopNest nest = body.nest;
+        nest.stores[0].output = 0;  // of the nest's, not the kernel's operands
+        const HostTensor expected = evaluate_nest(nest, {&w}, {{DType::f32, body.operands[1].shape}}, {})[0];
+        for (Split split : {Split::whole, Split::reversed_singles}) {
+          const HostTensor got = kernel.run({&w, nullptr}, {}, split)[1];
+          ASSERT_EQ(got.data.size(), expected.data.size());
+          for (size_t i = 0; i < got.data.size(); ++i) ASSERT_TRUE(tolerance(DType::f32, 9).accepts(expected.data[i], got.data[i], 1)) << i;
+        }
+      }
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, WinogradKernel, testing::Values("native", "x86-64-v3", "x86-64"), [](const auto& instance) {
@@ -105,11 +148,15 @@ TEST(Winograd, MatricesFilter) {
 
 TEST(Winograd, TakesLargeImagesAndLeavesOtherContractions) {
   const Target target = target_named("x86-64-v3");
-  const auto chosen = [&](const BlockedConvolution& v) {
-    return choose_winograd(blocked_body(v, Direction::forward).contraction->contraction, target).winograd;
+  const auto chosen = [&](const BlockedConvolution& v, WeightTransforms weights = WeightTransforms::once) {
+    return choose_winograd(blocked_body(v, Direction::forward).contraction->contraction, weights, target).winograd;
   };
   EXPECT_EQ(chosen({1, 64, 56, 56, 64, 3, 3, 1, 1}), Winograd{4});
   EXPECT_EQ(chosen({8, 128, 28, 28, 128, 3, 3, 1, 1}), Winograd{4});
+  // Transforming the weights of many channels for one small image takes longer than it saves.
+  EXPECT_EQ(chosen({8, 64, 56, 56, 64, 3, 3, 1, 1}, WeightTransforms::each_run), Winograd{4});
+  EXPECT_NE(chosen({1, 256, 14, 14, 256, 3, 3, 1, 1}), std::nullopt);
+  EXPECT_EQ(chosen({1, 256, 14, 14, 256, 3, 3, 1, 1}, WeightTransforms::each_run), std::nullopt);
   EXPECT_EQ(chosen({1, 64, 56, 56, 64, 3, 3, 2, 1}), std::nullopt);
   EXPECT_EQ(chosen({1, 64, 56, 56, 64, 3, 3, 1, 2, 2}), std::nullopt);
   EXPECT_EQ(chosen({1, 64, 56, 56, 64, 1, 1, 1, 0}), std::nullopt);

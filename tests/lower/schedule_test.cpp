@@ -160,7 +160,7 @@ TEST(Schedule, ConvertsNothingBetweenLayersWithChannelsLast) {
 
 // Every convolution that Winograd's algorithm can do, done so with one tile.
 WinogradGraph with_winograd(const Graph& graph, const Winograd& winograd, const LayoutOptions& options) {
-  return use_winograd(optimize(graph), [&](const Contraction& c) -> WinogradChoice {
+  return use_winograd(optimize(graph), WeightTransforms::once, [&](const Contraction& c, WeightTransforms) -> WinogradChoice {
     const auto layouts = wanted_layouts(c, options);
     if (!layouts || !winograd_form(physical_contraction(c, *layouts))) return {std::nullopt, "no form"};
     return {winograd, "forced"};
@@ -194,9 +194,14 @@ TEST(Schedule, ComputesWinogradConvolutions) {
     for (const Graph& graph : {small_cnn(3), residual_network(2), inception_network(2)})
       count += check_winograd(graph, 1, {tile}, {.smallest_statistics = 0, .layouts = kAllBlocked});
     EXPECT_GE(count, 6);
+    // Data gradients too, and statistics taken from the tiles.
+    for (const Graph& graph : {small_cnn(3), residual_network(2), inception_network(2)})
+      count -= check_winograd(differentiate(graph, "loss"), 1, {tile}, {.smallest_statistics = 0, .layouts = kAllBlocked});
+    EXPECT_LE(count, -3);
     for (uint64_t seed = 0; seed < 20 && !HasFailure(); ++seed) {
       SCOPED_TRACE(seed);
       check_winograd(random_network(seed), seed, {tile}, {.layouts = kAllBlocked});
+      check_winograd(differentiate(random_network(seed), "loss"), seed, {tile}, {.smallest_statistics = 0, .layouts = kAllBlocked});
     }
   }
 }

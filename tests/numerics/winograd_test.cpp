@@ -51,6 +51,21 @@ network branches {
 }
 )";
 
+// Its loss is added by the training.
+constexpr const char* kTraining = R"(
+network small(classes: int = 10) {
+    input image: [3, 32, 32]
+    conv_bn_relu(32, 3x3)
+    residual { conv_bn_relu(32, 3x3) -> conv_bn(32, 3x3) }
+    relu
+    conv(64, 3x3)
+    relu
+    global_avg_pool
+    linear(classes)
+    output logits
+}
+)";
+
 Compilation plan(Project& project, const char* text, int64_t batch, bool winograd, const std::string& cpu) {
   DiagnosticSink sink;
   EXPECT_TRUE(project.load_text("network.net", text, sink));
@@ -141,15 +156,84 @@ TEST(Winograd, OtherProcessors) {
     if (missing_features(target_named(cpu)).empty()) check(kInception, 2, 3, cpu);
 }
 
-// Training, with its evaluation, is direct; so is what is asked to be.
-TEST(Winograd, IsForInference) {
+// --- Training: convolutions and data gradients, of weights that are transformed in every step ---
+
+Compilation plan_step(const char* text, int64_t batch, bool winograd) {
   Project project;
   DiagnosticSink sink;
-  ASSERT_TRUE(project.load_text("network.net", kResnet, sink));
-  const Compilation training = plan_training(project, {"network.net", {}, false}, nullptr, 2, {});
-  for (const KernelBody& body : training.plan.kernels.bodies)
-    EXPECT_FALSE(body.contraction && body.contraction->contraction.winograd);
-  EXPECT_TRUE(training.winograd.empty());
+  EXPECT_TRUE(project.load_text("network.net", text, sink));
+  CompileSettings settings;
+  settings.winograd = winograd;
+  return plan_training(project, {"network.net", {}, false}, nullptr, batch, settings);
+}
+
+int kernels_in_tiles(const Compilation& compilation) {
+  int count = 0;
+  for (const KernelBody& body : compilation.plan.kernels.bodies) count += body.contraction && body.contraction->contraction.winograd;
+  return count;
+}
+
+// The gradients of all parameters, after one run of the entry `grad` from the same state: a run moves batch norm's averages, about
+// which the next one sums its deviations.
+std::map<std::string, HostTensor> gradients(Model& model, int threads) {
+  ThreadPool pool(threads);
+  randomize_weights(model, 3, pool);
+  Predictor predictor(*model.executable, model.state, "grad", pool);
+  for (size_t i = 0; i < predictor.entry().inputs.size(); ++i) fill_random(predictor.entry().inputs[i], predictor.input(i), 5, 0, 10);
+  predictor.run(predictor.batch());
+  std::map<std::string, HostTensor> result;
+  for (const StateSlot& slot : model.state->slots())
+    if (slot.kind == StateKind::gradient) result[slot.path] = doubles(slot.type.shape, model.state->read(slot));
+  return result;
+}
+
+// The largest difference of a gradient, in parts of the largest element of its tensor.
+double distance(const std::map<std::string, HostTensor>& a, const std::map<std::string, HostTensor>& b) {
+  double most = 0;
+  for (const auto& [path, tensor] : a) {
+    double largest = 0, difference = 0;
+    const std::vector<double>& other = b.at(path).data;
+    for (size_t i = 0; i < tensor.data.size(); ++i) {
+      largest = std::max(largest, std::abs(tensor.data[i]));
+      difference = std::max(difference, std::abs(tensor.data[i] - other[i]));
+    }
+    most = std::max(most, difference / largest);
+  }
+  return most;
+}
+
+// What one layer may be off bounds the gradients of a whole network as well: its errors average out.
+TEST(Winograd, Training) {
+  Model model = load_model(plan_step(kTraining, 4, true), 2), direct = load_model(plan_step(kTraining, 4, false), 2);
+  EXPECT_GE(kernels_in_tiles(model.compilation), 3);
+  EXPECT_EQ(kernels_in_tiles(direct.compilation), 0);
+  int replaced[2] = {0, 0};
+  for (const WinogradDecision& decision : model.compilation.winograd) replaced[decision.gradient] += decision.choice.winograd.has_value();
+  EXPECT_GE(replaced[0], 2);
+  EXPECT_GE(replaced[1], 2);
+  ThreadPool pool(2);
+  randomize_weights(model, 3, pool);
+  InterpretInputs inputs;
+  for (const StateSlot& slot : model.state->slots()) inputs.states[slot.path] = doubles(slot.type.shape, model.state->read(slot));
+  for (const IoSlot& slot : model.executable->program().find_entry("grad")->inputs) {
+    std::vector<std::byte> bytes(static_cast<size_t>(slot.type.bytes()));
+    fill_random(slot, bytes, 5, 0, 10);
+    HostTensor& tensor = inputs.inputs[slot.name] = HostTensor{slot.type.shape, {}};
+    if (slot.type.dtype == DType::f32) tensor = doubles(slot.type.shape, bytes);
+    else for (size_t i = 0; i < bytes.size(); i += sizeof(int64_t)) {
+      int64_t label;
+      std::memcpy(&label, bytes.data() + i, sizeof label);
+      tensor.data.push_back(static_cast<double>(label));
+    }
+  }
+  inputs.scalars.valid_count = 4;
+  const std::map<std::string, HostTensor> got = gradients(model, 1), without = gradients(direct, 1);
+  for (int threads : {2, 3, 5, 8}) EXPECT_EQ(distance(got, gradients(model, threads)), 0) << threads << " threads";
+  const std::map<std::string, HostTensor> expected = interpret(*model.compilation.gradient, inputs).states;
+  const double bound = winograd_tolerance(4, 64);
+  EXPECT_LE(distance(got, expected), bound);
+  EXPECT_LE(distance(got, without), bound);
+  EXPECT_GT(distance(got, without), 0) << "nothing was computed otherwise";
 }
 
 }  // namespace

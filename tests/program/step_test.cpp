@@ -13,9 +13,11 @@
 namespace netc {
 namespace {
 
-int check(const Graph& network, uint64_t seed, const FuseOptions& options = {}, const Target& target = host_target()) {
+int check(const Graph& network, uint64_t seed, const FuseOptions& options = {}, const Target& target = host_target(),
+          const std::optional<Winograd>& winograd = {}) {
   SCOPED_TRACE(target.cpu);
-  const CompiledStep compiled(network, {.fuse = options, .target = target});
+  const CompiledStep compiled(network, {.fuse = options, .target = target, .winograd = winograd});
+  EXPECT_EQ(compiled.in_tiles > 0, winograd.has_value());
   check_step(compiled, seed);
   return compiled.with_sums;
 }
@@ -56,6 +58,18 @@ TEST(Step, RandomNetworksInBlockedLayouts) {
   for (uint64_t seed = 0; seed < 6 && !HasFailure(); ++seed) {
     SCOPED_TRACE(seed);
     check(random_network(seed), seed, {.smallest_statistics = seed % 2 == 0 ? INT64_MAX : 0, .layouts = kAllBlocked});
+  }
+}
+
+// Convolutions and data gradients by Winograd's algorithm: weights transformed in every step, statistics taken from tiles.
+TEST(Step, Winograd) {
+  for (int64_t tile : {2, 4}) {
+    const Winograd winograd{tile};
+    for (const Graph& network : {small_cnn(3), inception_network(2)}) check(network, 1, {.layouts = kAllBlocked}, host_target(), winograd);
+    EXPECT_GT(check(residual_network(4), 1, {.smallest_statistics = 0, .layouts = kAllBlocked}, host_target(), winograd), 5);
+    for (const char* cpu : {"x86-64", "x86-64-v3"})
+      if (missing_features(target_named(cpu)).empty())
+        check(residual_network(2), 1, {.smallest_statistics = 0, .layouts = kAllBlocked}, target_named(cpu), winograd);
   }
 }
 

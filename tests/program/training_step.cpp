@@ -7,12 +7,16 @@
 #include <cstring>
 
 #include "compiler/backend/cuda/host_compiler.h"
+#include "compiler/lower/contraction_layouts.h"
+#include "compiler/lower/layout.h"
 #include "compiler/lower/rematerialise.h"
 #include "compiler/lower/tasks.h"
+#include "compiler/lower/winograd.h"
 #include "compiler/passes/cast_precision.h"
 #include "compiler/passes/differentiate.h"
 #include "compiler/passes/loss_scale.h"
 #include "compiler/passes/pipeline.h"
+#include "compiler/passes/winograd.h"
 #include "runtime/context.h"
 #include "runtime/cpu/load.h"
 #include "runtime/cuda_emulation/load.h"
@@ -34,6 +38,14 @@ OptimizerSpec optimizer_of(const StepOptions& options) {
 Graph gradient_of(const Graph& network, DType precision, const OptimizerSpec& optimizer) {
   Graph gradient = differentiate(network, "loss", optimizer.loss_scale);
   return precision == DType::f32 ? gradient : cast_precision(gradient, [&](const std::string&) { return precision; });
+}
+
+Graph with_winograd(const Graph& graph, const std::optional<Winograd>& winograd, const LayoutOptions& options) {
+  return use_winograd(graph, WeightTransforms::each_run, [&](const Contraction& c, WeightTransforms) -> WinogradChoice {
+    const auto layouts = wanted_layouts(c, options);
+    if (!winograd || !layouts || !winograd_form(physical_contraction(c, *layouts))) return {std::nullopt, ""};
+    return {winograd, ""};
+  }).graph;
 }
 
 std::unique_ptr<Executable> load_native(ProgramPlan plan, const Target& target) {
@@ -84,6 +96,7 @@ CompiledStep::CompiledStep(const Graph& network, const StepOptions& options)
       grad_(gradient_of(network, options.precision, optimizer_)) {
   Graph lowered = split_all_sums(optimize(grad_), options.parts).graph;
   layout_ = lay_out_state({&lowered}, &optimizer_, options.fuse.layouts);
+  lowered = with_winograd(lowered, options.winograd, options.fuse.layouts);
   if (options.least_memory) {
     const auto within = [&](int64_t limit) {
       return rematerialise(lowered, options.target, {.arena_limit = limit, .smallest_value = 1, .fuse = options.fuse});
@@ -101,7 +114,10 @@ CompiledStep::CompiledStep(const Graph& network, const StepOptions& options)
   }
   Graph apply = optimize(make_update(optimizer_, layout_.slab_elements));
   ProgramPlan plan = build_program({{"step", {&lowered, &apply}}}, layout_, options.target, nullptr, options.fuse);
-  for (const KernelBody& body : plan.kernels.bodies) with_sums += !body.partials.empty();
+  for (const KernelBody& body : plan.kernels.bodies) {
+    with_sums += !body.partials.empty();
+    in_tiles += body.contraction && body.contraction->contraction.winograd;
+  }
   for (const LoweredGraph& graph : plan.graphs) arena_bytes = std::max(arena_bytes, graph.memory.arena_bytes);
   executable_ = is_cuda(options.target) ? load_emulated(std::move(plan), options.target) : load_native(std::move(plan), options.target);
 }

@@ -3,11 +3,13 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "compiler/backend/cpu/cpu_backend.h"
 #include "compiler/interpret/interpret.h"
+#include "compiler/ir/winograd.h"
 #include "compiler/lower/build_program.h"
 #include "compiler/passes/update.h"
 #include "runtime/executable.h"
@@ -18,6 +20,7 @@ struct StepOptions {
   FuseOptions fuse = {};
   Target target = host_target();
   DType precision = DType::f32;
+  std::optional<Winograd> winograd = {};  // how convolutions and data gradients are done for which there is a form
   bool least_memory = false;  // as many values recomputed as the smallest plan needs
   bool restores = false;      // whatever the backward pass can write again is not kept
   int64_t parts = 1;          // of weight gradients, at most
@@ -38,6 +41,7 @@ class CompiledStep {
   DType precision() const { return precision_; }
   const StateLayout& layout() const { return layout_; }
   int with_sums = 0;      // kernels that take sums in an epilogue
+  int in_tiles = 0;       // Winograd's
   size_t recomputed = 0;  // values, for least_memory
   size_t restored = 0;    // values, for restores
   int64_t arena_bytes = 0;

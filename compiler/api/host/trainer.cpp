@@ -19,6 +19,7 @@ TrainingRequest request_of(const std::string& name, const Options& options) {
   TrainingRequest request;
   request.network = {name, options.set, false};
   request.settings = {options.device, options.precision, options.cpu, cache_settings(options.cache_dir)};
+  request.settings.winograd = options.winograd;
   request.data = options.data;
   return request;
 }

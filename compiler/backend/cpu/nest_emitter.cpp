@@ -55,10 +55,11 @@ class NestEmitter {
       auto belongs = [&](int axis) { return (axis >= nest_.parallel) == reduced && is_kept(body_, axis) == kept; };
       const auto first = static_cast<std::ptrdiff_t>(loops.size());
       for (int a = 0; a < static_cast<int>(nest_.extents.size()); ++a)
-        if (belongs(a) && a != choice_.axis && a != choice_.square && nest_.extents[static_cast<size_t>(a)] > 1 && merged_[static_cast<size_t>(a)] < 0)
+        if (belongs(a) && a != choice_.axis && a != choice_.square && a != choice_.constant && nest_.extents[static_cast<size_t>(a)] > 1 && merged_[static_cast<size_t>(a)] < 0)
           loops.push_back(a);
       if (choice_.square >= 0 && belongs(choice_.square)) loops.push_back(choice_.square);
       if (choice_.axis >= 0 && belongs(choice_.axis)) loops.insert(one_vector() ? loops.begin() + first : loops.end(), choice_.axis);
+      if (choice_.constant >= 0 && belongs(choice_.constant)) loops.push_back(choice_.constant);
     };
     add(parallel_, false, true);
     kept_loops_ = parallel_.size();
@@ -87,6 +88,7 @@ class NestEmitter {
     auto [begin, end] = range(axis);
     const int64_t longest = merged_extent(axis, merged_, block_extents_), total = merged_extent(axis, merged_, nest_.extents);
     const std::optional<IndexRange>& inside = guard_free_[static_cast<size_t>(axis)];
+    if (axis == choice_.constant) return in_constants(axis, body);
     if (axis == choice_.square) return in_squares(axis, begin, end, longest, total, body);
     if (inside && !at_edge_) return in_three_parts(axis, begin, end, *inside, std::move(carried), body);
     if (longest == (axis == choice_.axis ? choice_.width : 1) && total % longest == 0) return at(axis, begin, carried, body);
@@ -123,6 +125,12 @@ class NestEmitter {
     part(first, last, inside, false);
     part(last, end, {inside.high + 1, extent - 1}, true);
     return carried;
+  }
+
+  // Every point by its own code. REQUIRES: a map.
+  Carried in_constants(int axis, const std::function<Carried(const Carried&)>& body) {
+    for (int64_t i = 0; i < nest_.extents[static_cast<size_t>(axis)]; ++i) at(axis, b_.i64(i), {}, body);
+    return {};
   }
 
   // As many points at a time as there are lanes, and the rest one by one.

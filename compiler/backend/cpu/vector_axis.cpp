@@ -91,23 +91,25 @@ VectorChoice choose_vector_axis(const KernelBody& body, IndexAnalysis& analysis,
 
   VectorChoice best;
   double best_cost = 0;
+  const int constant = constant_axis(body, analysis);
+  const double shared = constant < 0 ? 1 : static_cast<double>(extents[static_cast<size_t>(constant)]);  // points of a load
   for (int axis = 0; axis < static_cast<int>(extents.size()); ++axis) {
-    if (extents[static_cast<size_t>(axis)] == 1 || merged[static_cast<size_t>(axis)] >= 0) continue;
+    if (axis == constant || extents[static_cast<size_t>(axis)] == 1 || merged[static_cast<size_t>(axis)] >= 0) continue;
     const bool reduced = axis >= body.nest.parallel;
     const int64_t extent = merged_extent(axis, merged, extents);
     int width = target.vector_lanes;
     while (width > 4 && width / 2 >= extent) width /= 2;
-    const int square = reduced ? -1 : square_axis(body, all, axis, width, merged, extents, analysis);
+    const int square = reduced || constant >= 0 ? -1 : square_axis(body, all, axis, width, merged, extents, analysis);
     double cost = instructions;
     for (const Access& access : all) {
       if (access.in_reduction) cost += access_cost(access, axis, square, analysis);
-      else if (!reduced) cost += access_cost(access, axis, square, analysis) / reduction_count;
+      else if (!reduced) cost += access_cost(access, axis, square, analysis) / (access.is_store ? reduction_count : reduction_count * shared);
     }
     if (reduced) cost += kHorizontal * static_cast<double>(body.nest.reductions.size()) * width / reduction_count;
     // Per element that counts: the last vector of a row may be partly empty.
     cost *= static_cast<double>(ceil_div(extent, width)) / static_cast<double>(extent);
     if (best.axis < 0 || cost < best_cost) {
-      best = {axis, width, square};
+      best = {axis, width, constant, square};
       best_cost = cost;
     }
   }

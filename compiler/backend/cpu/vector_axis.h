@@ -7,8 +7,9 @@
 namespace netc {
 
 struct VectorChoice {
-  int axis = -1;    // -1: none, scalar code
+  int axis = -1;      // -1: none, scalar code
   int width = 1;
+  int constant = -1;  // the axis of constants (lower/index_analysis.h), innermost and unrolled
   int square = -1;  // an axis along which loads are contiguous that are not so along the lanes: squares of both are transposed
 };
 

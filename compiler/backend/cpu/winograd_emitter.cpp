@@ -19,7 +19,7 @@ class WinogradEmitter {
       : b_(builder), body_(body), plan_(plan), block_(block), pointers_(pointers), tile_(plan.winograd.tile),
         window_(plan.winograd.window()), analysis_(body),
         expressions_(builder, body, analysis_, pointers, std::vector<int>(body.nest.extents.size(), -1), kLane, plan.vector_lanes),
-        zeros_(scratch), v_(at(scratch, plan.v_offset())), m_(at(scratch, plan.m_offset())),
+        partials_(scratch), zeros_(at(scratch, plan.zeros_offset())), v_(at(scratch, plan.v_offset())), m_(at(scratch, plan.m_offset())),
         product_scratch_(at(scratch, plan.product_offset())),
         vector_(llvm::FixedVectorType::get(builder.getFloatTy(), static_cast<unsigned>(plan.vector_lanes))) {
     row_begin_ = b_.CreateUDiv(block.begin[kRow], b_.i64(tile_));
@@ -29,10 +29,17 @@ class WinogradEmitter {
   }
 
   void emit() {
-    for (int64_t i = 0; i < plan_.v_offset(); i += plan_.vector_lanes) store(b_.real(vector_, 0), at(zeros_, i));
+    for (int64_t i = plan_.zeros_offset(); i < plan_.v_offset(); i += plan_.vector_lanes)
+      store(b_.real(vector_, 0), at(zeros_, i - plan_.zeros_offset()));
+    if (plan_.partials > 0)
+      b_.loop(b_.i64(0), b_.i64(plan_.zeros_offset()), plan_.vector_lanes, {}, true, [&](Value* i, const Carried& none) {
+        store(b_.real(vector_, 0), at(partials_, i));
+        return none;
+      });
     transform_inputs();
     multiply();
     transform_outputs();
+    write_partials();
   }
 
  private:
@@ -149,7 +156,8 @@ class WinogradEmitter {
       loop(block_.begin[kChannels], block_.end[kChannels], true, [&](Value* channels) {
         expressions_.set_axis(kChannels, channels);
         expressions_.set_axis(kLane, b_.i64(0));
-        Value* first = times(b_.CreateSub(channels, block_.begin[kChannels]), plan_.tiles());
+        group_ = b_.CreateSub(channels, block_.begin[kChannels]);
+        Value* first = times(group_, plan_.tiles());
         loop(row_begin_, row_end_, true, [&](Value* row) {
           expressions_.set_axis(kRow, times(row, tile_));
           Value* tile = b_.CreateAdd(first, first_tile(image, row));
@@ -169,12 +177,14 @@ class WinogradEmitter {
       b_.scoped([&] {
         expressions_.shift_axis(kLane, lane);
         const std::vector<std::vector<Value*>> half = output_columns(at(address, lane));
-        if (rest == 0) return store_rows(half, 0, tile_, columns);
-        store_rows(half, 0, rest, columns);
-        b_.when(b_.CreateICmpNE(row, b_.i64(plan_.form.rows / tile_)), {}, [&](const Carried& none) {
-          store_rows(half, rest, tile_, columns);
-          return none;
-        });
+        if (rest == 0) return add_partials(lane, store_rows(half, 0, tile_, columns));
+        const Carried first = store_rows(half, 0, rest, columns);
+        add_partials(lane, b_.when(b_.CreateICmpNE(row, b_.i64(plan_.form.rows / tile_)), first, [&](const Carried& sums) {
+          const Carried more = store_rows(half, rest, tile_, columns);
+          Carried totals;
+          for (size_t i = 0; i < sums.size(); ++i) totals.push_back(b_.CreateFAdd(sums[i], more[i]));
+          return totals;
+        }));
       });
     expressions_.shift_axis(kLane, 0);
   }
@@ -191,27 +201,61 @@ class WinogradEmitter {
     return half;
   }
 
-  void store_rows(const std::vector<std::vector<Value*>>& half, int64_t begin, int64_t end, int64_t columns) {
+  // Sums of the partials' bodies over these rows of the tile.
+  Carried store_rows(const std::vector<std::vector<Value*>>& half, int64_t begin, int64_t end, int64_t columns) {
+    Carried sums(body_.partials.size(), nullptr);
     for (int64_t i = begin; i < end; ++i) {
       const std::vector<Value*> values = apply(b_, winograd_transform(tile_).output, half[static_cast<size_t>(i)]);
       for (int64_t j = 0; j < columns; ++j)
         b_.scoped([&] {
           expressions_.shift_axis(kRow, i);
           expressions_.shift_axis(kColumn, j);
-          store_point(values[static_cast<size_t>(j)]);
+          store_point(values[static_cast<size_t>(j)], sums);
         });
     }
     expressions_.shift_axis(kRow, 0);
     expressions_.shift_axis(kColumn, 0);
+    return sums;
   }
 
   // All values before all stores: a store may go over an operand that another value loads (in place).
-  void store_point(Value* sum) {
+  void store_point(Value* sum, Carried& sums) {
     expressions_.set_reduced({sum});
     std::vector<Value*> values;
     for (const Store& s : body_.nest.stores) values.push_back(expressions_.lanes(s.value));
     for (size_t i = 0; i < values.size(); ++i)
       expressions_.store(body_.nest.stores[i].output, analysis_.store_offset(body_.nest.stores[i].output), values[i]);
+    for (size_t i = 0; i < sums.size(); ++i) {
+      Value* x = expressions_.lanes(body_.partials[i].body);
+      sums[i] = sums[i] ? b_.CreateFAdd(sums[i], x) : x;
+    }
+  }
+
+  // --- Partial sums: [which][kb of the task][16] ---
+
+  Value* partial_at(size_t which, Value* group, int64_t lane) {
+    return at(at(partials_, times(group, kLaneBlock)), static_cast<int64_t>(which) * plan_.block.outputs * kLaneBlock + lane);
+  }
+
+  // The sums of a tile, at one vector of its channels.
+  void add_partials(int64_t lane, const Carried& sums) {
+    for (size_t i = 0; i < sums.size(); ++i) {
+      Value* address = partial_at(i, group_, lane);
+      store(b_.CreateFAdd(load(address), sums[i]), address);
+    }
+  }
+
+  void write_partials() {
+    if (body_.partials.empty()) return;
+    loop(b_.i64(0), b_.i64(plan_.block.outputs), true, [&](Value* group) {
+      for (size_t i = 0; i < body_.partials.size(); ++i) {
+        const KernelOperand& o = body_.operands[static_cast<size_t>(body_.partials[i].output)];
+        Value* channel = times(b_.CreateAdd(block_.begin[kChannels], group), kLaneBlock);
+        Value* row = at(pointers_.operands[static_cast<size_t>(body_.partials[i].output)],
+                        b_.CreateAdd(times(block_.partial_row, o.strides[0]), times(channel, o.strides[1])));
+        for (int64_t lane = 0; lane < kLaneBlock; lane += plan_.vector_lanes) store(load(partial_at(i, group, lane)), at(row, lane));
+      }
+    });
   }
 
   LaneBuilder& b_;
@@ -222,7 +266,8 @@ class WinogradEmitter {
   const int64_t tile_, window_;
   IndexAnalysis analysis_;
   Expressions expressions_;
-  Value *zeros_, *v_, *m_, *product_scratch_;
+  Value *partials_, *zeros_, *v_, *m_, *product_scratch_;
+  Value* group_ = nullptr;  // the block of channels, in the task
   llvm::Type* vector_;
   Value *row_begin_, *row_end_, *column_begin_, *whole_end_;  // of tiles; the last column of whole tiles
 };
