@@ -72,7 +72,7 @@ double cycles_of(const Machine& machine, const Winograd& winograd, const Winogra
   const double each = task_cycles(machine, winograd, form, block);
   const double weights = 4 * static_cast<double>(winograd.positions()) * product_of({form.outputs, form.inputs, kLaneBlock, kLaneBlock});
   double occupied = 0;
-  for (const auto& [workers, share] : {std::pair{2, 0.7}, {8, 0.15}, {16, 0.15}})
+  for (const auto& [workers, share] : {std::pair{2, 0.7}, {8, 0.15}, {16, 0.12}, {64, 0.03}})
     occupied += share * static_cast<double>(workers * ceil_div(tasks, workers));
   return each * occupied + weights / machine.memory_bytes;
 }
