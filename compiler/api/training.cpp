@@ -19,6 +19,7 @@ Recipe overridden(Recipe recipe, const TrainingRequest& request) {
   if (request.epochs) recipe.epochs = *request.epochs;
   if (request.batch) recipe.batch = *request.batch;
   recipe.precision = precision_of(request.settings, &recipe);
+  recipe.winograd = request.settings.winograd;
   for (const auto& [role, path] : request.data) {
     if (role == "train") recipe.dataset.train = find_source(recipe.dataset, role, request.data);
     if (role == "test") recipe.dataset.test = find_source(recipe.dataset, role, request.data);

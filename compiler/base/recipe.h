@@ -212,6 +212,7 @@ struct Recipe {
   int64_t copies = 1;                // how often an epoch sees each sample
   PrecisionSpec precision;
   LossScaleSpec loss_scale;          // counts where a layer is in f16
+  bool winograd = true;              // not of the language: `--no-winograd` makes all convolutions direct
   int64_t batch = 32;
   int64_t epochs = 1;
   int64_t early_stop = 0;  // epochs without a better result after which training ends; 0: never

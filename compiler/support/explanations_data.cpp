@@ -28,7 +28,8 @@ std::span<const Explanation> data_explanations() {
        "netc train mnist.net --resume weights.safetensors\n", "netc train mnist.net --resume runs/mnist/last.safetensors\n"},
       {"E0606", "a checkpoint belongs to another training",
        "`--resume` goes on byte for byte, so network, recipe, data, seed and target must be those that the\n"
-       "checkpoint was written with. For another training, use another output folder.\n",
+       "checkpoint was written with, and `--precision` and `--no-winograd` too. For another training, use another\n"
+       "output folder.\n",
        "netc train mnist.net --resume --seed 2\n", "netc train mnist.net --resume\n"},
       {"E0607", "a PyTorch file that is not read",
        "torch.save writes a pickle, which is a program; netc reads one as data and executes nothing. Read are dicts of\n"

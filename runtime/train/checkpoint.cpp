@@ -114,18 +114,28 @@ void compare_recipes(Differences& differences, const RecipeText& there, const Re
   }
 }
 
+// Trainings were direct before checkpoints said whether they are.
 RecipeText required_recipe(const SafetensorsFile& file) {
   try {
-    return json::parse(required(file, "netc.training.recipe")).get<RecipeText>();
+    RecipeText recipe = json::parse(required(file, "netc.training.recipe")).get<RecipeText>();
+    recipe.try_emplace("winograd", "off");
+    return recipe;
   } catch (const json::exception& e) {
     malformed(file, std::string("\"netc.training.recipe\": ") + e.what());
   }
 }
 
-// Vectors of other lengths round sums differently, so a training goes on for its own processor only.
-std::string fix_of_resume(const std::string& target_there, const std::string& target_here) {
-  const std::string flag = flag_of_identity(target_there);
-  return (target_there != target_here && !flag.empty() ? flag + ", and the same recipe, data and seed" : "the same recipe, data, seed and machine type") +
+bool says(const RecipeText& recipe, const std::string& key, const std::string& value) {
+  const auto entry = recipe.find(key);
+  return entry != recipe.end() && entry->second == value;
+}
+
+// Vectors of other lengths, and Winograd's convolutions, round sums differently: a training goes on for its own processor only, and
+// with or without the latter as it began.
+std::string fix_of_resume(const RecipeText& recipe_there, const std::string& target_there, const TrainingId& here) {
+  std::string flags = target_there != here.target ? flag_of_identity(target_there) : "";
+  if (says(recipe_there, "winograd", "off") && says(here.recipe, "winograd", "on")) flags += flags.empty() ? "--no-winograd" : " --no-winograd";
+  return (flags.empty() ? "the same recipe, data, seed and machine type" : flags + ", and the same recipe, data and seed") +
          "; or start afresh from its weights";
 }
 
@@ -233,7 +243,8 @@ TrainingProgress restore_training(State& state, const SafetensorsFile& file, con
   if (file.metadata().count("netc.training.best"))
     progress.best = required_number(file, "netc.training.best");
   Differences differences;
-  compare_recipes(differences, required_recipe(file), id.recipe);
+  const RecipeText recipe = required_recipe(file);
+  compare_recipes(differences, recipe, id.recipe);
   differences.compare("seed", required(file, "netc.training.seed"), std::to_string(id.seed));
   differences.compare("batch", required(file, "netc.training.batch"), std::to_string(id.batch));
   differences.compare("number of training samples", required(file, "netc.training.samples"), std::to_string(id.samples));
@@ -241,7 +252,7 @@ TrainingProgress restore_training(State& state, const SafetensorsFile& file, con
   differences.compare("target", target, id.target);
   if (!differences.text().empty())
     throw RuntimeError("E0606", file.path() + " cannot be resumed: " + differences.text(),
-                       fix_of_resume(target, id.target));
+                       fix_of_resume(recipe, target, id));
   load_slots(state, file, {}, [](StateKind kind) { return kind != StateKind::gradient; });
   return progress;
 }

@@ -254,6 +254,7 @@ RecipeText recipe_text(const Recipe& recipe) {
                      {"schedule", schedule_text(recipe.schedule)},
                      {"augment", texts(recipe.augment, augment_text)},
                      {"precision", precision_text(recipe.precision)},
+                     {"winograd", recipe.winograd ? "on" : "off"},
                      {"preprocess", texts(training_preprocess(recipe), preprocess_text)},
                      {"normalize", normalize_text(recipe.dataset)}};
   const OptimizerSpec& o = recipe.optimizer;

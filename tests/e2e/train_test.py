@@ -123,6 +123,16 @@ class Train(Case):
         done = self.train("a", "--resume", "--epochs", 5, code=3)
         self.assertIn("E0606 a/last.safetensors cannot be resumed: its epochs is 2, this run's is 5", done.stderr)
 
+    def test_resume_says_how_convolutions_were_done(self):
+        self.tiny()
+        self.train("whole", "--no-winograd")
+        self.train("a", "--no-winograd", "--stop-after", 3)
+        done = self.train("a", "--resume", code=3)
+        self.assertIn("cannot be resumed: its winograd is off, this run's is on", done.stderr)
+        self.assertIn("--no-winograd", done.stderr)
+        self.train("a", "--resume", "--no-winograd")
+        self.assertEqual(self.last("whole"), self.last("a"))
+
     def test_looks_for_the_data_first(self):
         self.tiny()
         (self.folder / "train_y.npy").unlink()

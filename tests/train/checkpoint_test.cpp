@@ -120,7 +120,8 @@ TEST(Checkpoint, ResumingNeedsATrainingsCheckpoint) {
             "E0605 other is no checkpoint that this netc understands: its metadata have no \"netc.version\"");
   State more(program_of({{"conv.weight", {4}}, {"momentum/conv.weight", {4}}}));
   EXPECT_TRUE(error_of(t.folder, [&] {
-                restore_training(more, SafetensorsFile(t.folder / "w"), {});
+                // "w" does not say how convolutions were done: directly, as all were once.
+                restore_training(more, SafetensorsFile(t.folder / "w"), {.recipe = {{"winograd", "off"}}, .target = {}});
               }).starts_with("E0601 weights do not fit: 1 loaded, 1 missing: momentum/conv.weight"));
 }
 
@@ -135,7 +136,8 @@ TEST(Checkpoint, RecipesTextFollowsWhatChangesBits) {
                               {"optimizer", "sgd()"},
                               {"precision", "f32"},
                               {"preprocess", "[]"},
-                              {"schedule", "constant(lr = 0.1)"}}));
+                              {"schedule", "constant(lr = 0.1)"},
+                              {"winograd", "on"}}));
   Recipe changed = base;
   changed.epochs = 9;
   changed.name = "other";
@@ -157,10 +159,14 @@ TEST(Checkpoint, RecipesTextFollowsWhatChangesBits) {
                         {"optimizer", "adamw(beta1 = 0.9, beta2 = 0.98, eps = 1e-06, weight_decay = 0.05)"},
                         {"precision", "f32"},
                         {"preprocess", "[resize(256), center_crop(224x224)]"},
-                        {"schedule", "[warmup(2.5epochs), cosine(peak = 0.1)]"}}));
+                        {"schedule", "[warmup(2.5epochs), cosine(peak = 0.1)]"},
+                        {"winograd", "on"}}));
   changed = base;
   changed.precision = {DType::bf16, {{"fc.**", DType::f32}}};
   EXPECT_EQ(recipe_text(changed).at("precision"), "[bf16, f32(\"fc.**\")]");
+  changed = base;
+  changed.winograd = false;
+  EXPECT_EQ(recipe_text(changed).at("winograd"), "off");
 }
 
 }  // namespace

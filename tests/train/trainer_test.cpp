@@ -429,6 +429,8 @@ TEST(Trainer, RefusesToResumeAnotherTraining) {
               }).starts_with("E0606 a/last.safetensors cannot be resumed: its epochs is 4, this run's is 5; its optimizer is "
                              "sgd(momentum = 0.9), this run's is sgd(momentum = 0.9, weight_decay = 1) | fix: "));
   EXPECT_TRUE(error([](Session& r) { r.train_data = LinearModel::data(44, 1); }).starts_with("E0606"));
+  EXPECT_TRUE(error([](Session& r) { r.recipe.winograd = false; }).starts_with(
+      "E0606 a/last.safetensors cannot be resumed: its winograd is on, this run's is off | fix: the same recipe"));
   EXPECT_EQ(error([&](Session& r) { r.options.resume = folder.write("w", "junk"); }),
             "E0603 w is not a valid safetensors file: it has 4 bytes, the size of the header alone takes 8");
 }
