@@ -172,6 +172,8 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : TensorFile(path) {
     std::string header(header_bytes, '\0');
     read_at(8, std::as_writable_bytes(std::span(header)));
     if (!header.starts_with('{')) invalid(path, "its header, at offset 8, does not start with {");
+    // The JSON library takes a zero for the end of the text.
+    if (header.find('\0') != std::string::npos) invalid(path, "its header, at offset 8, holds a byte 0");
     HeaderReader reader(entries_, metadata_);
     if (!nlohmann::json::sax_parse(header, &reader)) invalid(path, reader.error);
     data_start_ = 8 + static_cast<int64_t>(header_bytes);

@@ -58,6 +58,7 @@ TEST(Safetensors, MalformedFiles) {
        "its header should be 18446744073709551615 bytes at offset 8, and the file has 10"},
       {little_endian(3, 8) + "{}", "its header should be 3 bytes at offset 8, and the file has 10"},
       {with_header("[]", ""), "its header, at offset 8, does not start with {"},
+      {with_header(std::string("{} \0", 4), ""), "its header, at offset 8, holds a byte 0"},
       {with_header("{\"a\"", ""), "not JSON at byte 5 of the header"},
       {with_header("{} x", ""), "not JSON at byte 4 of the header"},
       {with_header("{\"\xff\": 1}", ""), "not JSON at byte 3 of the header"},
