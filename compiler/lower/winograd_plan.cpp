@@ -12,6 +12,8 @@ namespace {
 
 constexpr int64_t kMostTiles = 64;     // of a task
 constexpr double kLeastGain = 1.15;    // below which the direct contraction's smaller error decides
+// Of weights that each run transforms: more lie in the arena beside every activation of a training step, at its fullest moment.
+constexpr int64_t kMostTransformedBytes = 32 << 20;
 
 // Rates of one core, in cycles and bytes a cycle. What all tasks share comes from memory once.
 struct Machine {
@@ -64,13 +66,17 @@ double task_cycles(const Machine& machine, const Winograd& winograd, const Winog
          std::max(positions * machine.product(tiles, block.outputs, steps), weights / machine.l3_bytes);
 }
 
+int64_t weight_bytes(const Winograd& winograd, const WinogradForm& form) {
+  return 4 * winograd.positions() * form.outputs * form.inputs * kLaneBlock * kLaneBlock;
+}
+
 // Cycles of all tasks. Some pools of workers are small, some large: what counts is the time that they are occupied
 // until the last task is done.
 double cycles_of(const Machine& machine, const Winograd& winograd, const WinogradForm& form, const WinogradBlock& block) {
   const int64_t tasks = ceil_div(form.images, block.images) * ceil_div(ceil_div(form.rows, winograd.tile), block.tile_rows) *
                         ceil_div(ceil_div(form.columns, winograd.tile), block.tile_columns) * ceil_div(form.outputs, block.outputs);
   const double each = task_cycles(machine, winograd, form, block);
-  const double weights = 4 * static_cast<double>(winograd.positions()) * product_of({form.outputs, form.inputs, kLaneBlock, kLaneBlock});
+  const auto weights = static_cast<double>(weight_bytes(winograd, form));
   double occupied = 0;
   for (const auto& [workers, share] : {std::pair{2, 0.7}, {8, 0.15}, {16, 0.12}, {64, 0.03}})
     occupied += share * static_cast<double>(workers * ceil_div(tasks, workers));
@@ -147,12 +153,14 @@ WinogradChoice choose_winograd(const Contraction& contraction, WeightTransforms 
   double least = 0;
   for (int64_t tile : {2, 4}) {
     const Winograd winograd{tile};
+    if (weights == WeightTransforms::each_run && weight_bytes(winograd, *form) > kMostTransformedBytes) continue;
     double cycles = cycles_of(machine, winograd, *form, choose_block(machine, winograd, *form));
     if (weights == WeightTransforms::each_run) cycles += weight_cycles(machine, winograd, *form);
     if (least != 0 && cycles >= least) continue;
     least = cycles;
     best = winograd;
   }
+  if (least == 0) return {std::nullopt, "its transformed weights would take too much memory in each step"};
   if (direct < kLeastGain * least)
     return {std::nullopt, fmt::format("Winograd's {} is estimated at {:.2f} times the speed", to_string(best), direct / least)};
   return {best, fmt::format("Winograd's {}, estimated at {:.2f} times the direct speed", to_string(best), direct / least)};
