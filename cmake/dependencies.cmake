@@ -9,11 +9,13 @@ find_package(LibLZMA REQUIRED)
 find_package(PNG REQUIRED)
 pkg_check_modules(TURBOJPEG REQUIRED IMPORTED_TARGET libturbojpeg)
 pkg_check_modules(ZIP REQUIRED IMPORTED_TARGET libzip)
-pkg_check_modules(ARCHIVE REQUIRED IMPORTED_TARGET libarchive)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+# Only what reads tar files: the shared library needs libxml2, which needs ICU, 40 MB that every start of netc would load.
+find_library(NETC_ARCHIVE NAMES libarchive.a REQUIRED)
 
 add_library(netc_data_libraries INTERFACE)
-target_link_libraries(netc_data_libraries INTERFACE ZLIB::ZLIB LibLZMA::LibLZMA PNG::PNG PkgConfig::TURBOJPEG PkgConfig::ZIP PkgConfig::ARCHIVE
-                      nlohmann_json::nlohmann_json)
+target_link_libraries(netc_data_libraries INTERFACE ZLIB::ZLIB LibLZMA::LibLZMA PNG::PNG PkgConfig::TURBOJPEG PkgConfig::ZIP ${NETC_ARCHIVE}
+                      PkgConfig::ZSTD nlohmann_json::nlohmann_json)
 
 # LLVM: only the X86 JIT, linked statically; its symbols never leave a product (cmake/products.cmake).
 find_package(LLVM 19.1 REQUIRED CONFIG HINTS /usr/lib/llvm-19/lib/cmake/llvm)
