@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Weights from elsewhere end to end: conversion, ensembles, teachers."""
+"""Networks inside another one's graph, end to end: ensembles, teachers."""
 import json
 import math
 import struct
@@ -60,28 +60,6 @@ class Transfer(Case):
     def predict(self, network, *weights):
         self.netc("predict", network, *weights, "--input", "test_x.npy", "--output", "y.npy", "--batch", 17)
         return rows(self.folder / "y.npy")
-
-    def test_convert_between_formats(self):
-        self.trained()
-        self.netc("train", "tiny.net", "--output", "a")
-        best = "a/best.safetensors"
-        expected = self.predict("tiny.net", "--weights", best)
-        for name in ("w.npz", "w.pt", "w.safetensors"):
-            report = self.json("convert", best, name, "--network", "tiny.net:run")
-            self.assertEqual((report["missing"], report["mismatched"]), ([], []))
-            self.assertEqual(self.predict("tiny.net", "--weights", name), expected)
-        self.netc("convert", "w.pt", "other.npz", "--rename", "conv_bn_relu{k}.**=layer{k+1}.**")
-        names = {t["name"] for t in self.json("inspect", "other.npz")["tensors"]}
-        self.assertIn("layer1.conv.weight", names)
-        refused = self.netc("convert", "other.npz", "x.pt", "--network", "tiny.net:run", code=3)
-        self.assertIn("E0601 weights do not fit", refused.stderr)
-        partial = self.json("convert", "other.npz", "x.pt", "--network", "tiny.net:run", "--partial")
-        self.assertIn("conv_bn_relu0.conv.weight", partial["missing"])
-        self.assertIn("layer1.conv.weight", partial["unexpected"])
-        self.netc("convert", "other.npz", "back.safetensors", "--rename", "layer{k}.**=conv_bn_relu{k-1}.**")
-        self.assertEqual(self.predict("tiny.net", "--weights", "back.safetensors"), expected)
-        self.assertIn("E0608", self.netc("convert", "w.pt", "x.pt", "--rename", "**.weight=weight", code=3).stderr)
-        self.netc("convert", "w.pt", "x.bin", code=2)
 
     def test_members_are_combined(self):
         self.trained(ENSEMBLES)
