@@ -65,19 +65,6 @@ Values vjp_average(Builder& b, const VjpCall& call) {
   return {b.emit(op("average_pool_gradient"), {call.output_gradients[0]}, attrs)};
 }
 
-std::vector<TensorType> infer_average_gradient(const OpCall& call) {
-  check::floating(call, 0);
-  check::rank(call, 0, 4, "[C, H, W]");
-  int64_t height = check::integer_between(call, "height", 1), width = check::integer_between(call, "width", 1);
-  const Shape& dy = call.inputs[0].shape;
-  Window2d window = pooling_window(call, height, width);
-  if (window.h.output != dy[2] || window.w.output != dy[3])
-    check::refuse_shapes("the gradient does not fit its window", dy, {dy[0], dy[1], window.h.output, window.w.output});
-  Shape shape{dy[0], dy[1], height, width};
-  check::count(shape);
-  return {{call.inputs[0].dtype, shape}};
-}
-
 // Axes: n, c, h, w; candidate windows over h and over w.
 LoopNest scalar_average_gradient(const OpCall& call) {
   const Shape& dx = call.outputs[0].shape;
@@ -223,7 +210,7 @@ std::vector<OpDef> average_pool_ops() {
   pool.samples = samples_average;
 
   OpDef gradient = row("average_pool_gradient", "The gradient of average_pool.", "dy", "dx", gradient_attrs);
-  gradient.infer = infer_average_gradient;
+  gradient.infer = infer_pooling_gradient;
   gradient.no_gradient = kFirstOrderOnly;
   gradient.scalar = scalar_average_gradient;
   gradient.samples = samples_average_gradient;

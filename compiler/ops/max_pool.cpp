@@ -48,18 +48,10 @@ std::vector<ValueId> vjp_max_pool(Builder& b, const VjpCall& call) {
 }
 
 std::vector<TensorType> infer_gradient(const OpCall& call) {
-  check::floating(call, 0);
+  std::vector<TensorType> outputs = infer_pooling_gradient(call);
   check::integral(call, 1);
-  check::rank(call, 0, 4, "[C, H, W]");
   check::shape(call, 1, call.inputs[0].shape, "argmax");
-  int64_t height = check::integer_between(call, "height", 1), width = check::integer_between(call, "width", 1);
-  const Shape& dy = call.inputs[0].shape;
-  Window2d window = pooling_window(call, height, width);
-  if (window.h.output != dy[2] || window.w.output != dy[3])
-    check::refuse_shapes("the gradient does not fit its window", dy, {dy[0], dy[1], window.h.output, window.w.output});
-  Shape shape{dy[0], dy[1], height, width};
-  check::count(shape);
-  return {{call.inputs[0].dtype, shape}};
+  return outputs;
 }
 
 // Axes: n, c, h, w; candidate windows over h and over w.

@@ -52,6 +52,19 @@ Window2d pooling_window(const OpCall& call, int64_t height, int64_t width) {
   return window;
 }
 
+std::vector<TensorType> infer_pooling_gradient(const OpCall& call) {
+  check::floating(call, 0);
+  check::rank(call, 0, 4, "[C, H, W]");
+  int64_t height = check::integer_between(call, "height", 1), width = check::integer_between(call, "width", 1);
+  const Shape& dy = call.inputs[0].shape;
+  Window2d window = pooling_window(call, height, width);
+  if (window.h.output != dy[2] || window.w.output != dy[3])
+    check::refuse_shapes("the gradient does not fit its window", dy, {dy[0], dy[1], window.h.output, window.w.output});
+  Shape shape{dy[0], dy[1], height, width};
+  check::count(shape);
+  return {{call.inputs[0].dtype, shape}};
+}
+
 namespace {
 
 // Where in its input axis the window element `k` of output `o` lies; what can go wrong joins `inside`.

@@ -25,6 +25,11 @@ std::vector<AttrDef> window_attrs(bool with_dilation);
 // THROWS OpError E0203 if the window exceeds the padded input, E0207 for attributes out of range.
 Window2d pooling_window(const OpCall& call, int64_t height, int64_t width);
 
+// The type of a pooling's gradient: [N, C, height, width], the last two from its attributes, of dtype and N, C of input 0,
+// the gradient of the pooling's output.
+// THROWS OpError, as pooling_window, and if that gradient's extents are not those that the window gives.
+std::vector<TensorType> infer_pooling_gradient(const OpCall& call);
+
 // Input 0's element under window element (kh, kw) of output (oh, ow), for the axes n, c, oh, ow; kh, kw.
 // `inside` is kNoExpr where no window leaves the input; the element is 0 outside.
 struct WindowElement {
