@@ -33,10 +33,11 @@ std::string step_line(const StepReport& r) {
                      duration_text(r.eta_seconds));
 }
 
-std::string epoch_line(const EpochReport& r) {
+// `role`: what the samples of the test are, "test" or "validation".
+std::string epoch_line(const EpochReport& r, const std::string& role) {
   std::string line = fmt::format("epoch {}/{}  loss {:.4f}", r.epoch, r.epochs, r.train_loss);
   if (r.train_accuracy) line += fmt::format("  accuracy {:.2f} %", 100 * *r.train_accuracy);
-  if (r.test) line += fmt::format("  test loss {:.4f}  test accuracy {:.2f} %", r.test->loss, 100 * r.test->top1);
+  if (r.test) line += fmt::format("  {0} loss {1:.4f}  {0} accuracy {2:.2f} %", role, r.test->loss, 100 * r.test->top1);
   return line + fmt::format("  {}{}\n", duration_text(r.seconds), r.best ? "  best" : "");
 }
 
@@ -145,10 +146,10 @@ int run(const TrainCommand& command, Environment& environment) {
   report_warnings(origin, environment);
   if (training.loaded()) output.note(load_report(recipe.weights->path, *training.loaded(), ", initialised anew"));
   training.load_data();
+  const std::string role = recipe.dataset.validation > 0 ? "validation" : "test";
   output.note(fmt::format("{}: {} training samples, {} {} samples\n", recipe.dataset.name,
                           commas(training.train_data()->count()),
-                          training.test_data() ? commas(training.test_data()->count()) : "no",
-                          recipe.dataset.validation > 0 ? "validation" : "test"));
+                          training.test_data() ? commas(training.test_data()->count()) : "no", role));
   report_skipped(training.train_data()->skipped(), output);
 
   TrainOptions options;
@@ -170,7 +171,7 @@ int run(const TrainCommand& command, Environment& environment) {
   }
   options.on_epoch = [&](const EpochReport& report) {
     if (output.animates()) output.progress("");
-    output.note((output.animates() ? "\r" : "") + epoch_line(report));
+    output.note((output.animates() ? "\r" : "") + epoch_line(report, role));
   };
   make_folder(options.checkpoint_folder);
   std::signal(SIGINT, interrupt);
