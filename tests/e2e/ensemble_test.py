@@ -96,6 +96,24 @@ class Transfer(Case):
         self.assertIn("E0601", self.netc("eval", "tiny.net:together", code=3).stderr)  # two members have no weights
         self.assertIn("E0516", self.netc("bench", "tiny.net:seeds", "--train", code=1).stderr)
 
+    def test_snapshots_of_one_training(self):
+        self.trained("""
+ensemble snapshots { run = member(tiny, weights = ["a/step-00000008.safetensors", "a/step-00000012.safetensors", "a/last.safetensors"]) }
+train judged = snapshots on shapes { optimizer = sgd(); schedule = constant(0.05); batch = 16; epochs = 1 }
+""")
+        self.netc("train", "tiny.net:run", "--output", "a", "--save-every", 6, "--keep", 3)  # after 6, 8, 12 and 16 steps
+        files = ["a/step-00000008.safetensors", "a/step-00000012.safetensors", "a/last.safetensors"]
+        alone = [[softmax(row) for row in self.predict("tiny.net:tiny", "--weights", file)] for file in files]
+        together = [softmax(row) for row in self.predict("tiny.net:snapshots")]
+        self.assertNotEqual(alone[0], alone[1])
+        for i, row in enumerate(together):
+            for c, value in enumerate(row):
+                self.assertAlmostEqual(value, sum(member[i][c] for member in alone) / 3, delta=1e-4)
+        labels = struct.unpack("<51q", (self.folder / "test_y.npy").read_bytes()[-51 * 8:])
+        metrics = self.json("eval", "tiny.net:judged")
+        self.assertAlmostEqual(metrics["loss"], sum(-math.log(row[label]) for row, label in zip(together, labels)) / 51, delta=1e-4)
+        self.assertAlmostEqual(metrics["top1"], sum(max(row) == row[label] for row, label in zip(together, labels)) / 51, delta=1e-9)
+
     def test_a_shared_trunk_is_computed_once(self):
         self.trained(TRUNK)
         for name, file in (("first", "t1"), ("second", "t2"), ("other", "t3")):

@@ -224,6 +224,8 @@ class Evaluation(Case):
                 self.assertAlmostEqual(row["top1"], plain["top1"], delta=0.05)
         other = self.json("eval", "tiny.net", "--weights", "a/last.safetensors", "--noise", 0.5, "--seed", 2)
         self.assertNotEqual(other[1]["loss"], rows[2]["loss"])
+        again = self.json("eval", "tiny.net", "--weights", "a/last.safetensors", "--noise", 0.01, 0.5)  # f32, as the recipe says
+        self.assertEqual([(r["precision"], r["noise"], r["loss"]) for r in again], [("f32", r["noise"], r["loss"]) for r in rows[:3]])
         self.assertIn("images/s", self.netc("eval", "tiny.net", "--weights", "a/last.safetensors", "--precisions").stdout)
         self.netc("eval", "tiny.net", "--weights", "a/last.safetensors", "--precisions", "--report", code=2)
 
