@@ -13,6 +13,7 @@
 #include "compiler/lower/split_plan.h"
 #include "compiler/lower/tasks.h"
 #include "compiler/lower/winograd_plan.h"
+#include "compiler/passes/average.h"
 #include "compiler/passes/cast_precision.h"
 #include "compiler/passes/count_non_finite.h"
 #include "compiler/passes/differentiate.h"
@@ -277,10 +278,19 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   const Graph& apply = keep(c, optimize(make_update(optimizer, update_shape(state, groups))));
   const Graph* accumulation =
       optimizer.accumulate > 1 ? &keep(c, optimize(make_accumulation(state.slab_elements))) : nullptr;
+  std::vector<EntrySpec> averaging;
+  if (optimizer.swa) {
+    averaging.push_back({"average", {&keep(c, optimize(make_average(state.slab_elements)))}});
+    if (state.buffer_elements > 0) {
+      const Graph& forward = keep(c, use_winograd(optimize(with_precision(batch_statistics(c.network.graph), c.precision)), WeightTransforms::each_run, choose).graph);
+      averaging.push_back({"recalibrate", {&forward, &keep(c, optimize(make_buffer_average(state.buffer_elements)))}});
+    }
+  }
   take(c, rematerialise(kept, c.target, {.fuse = {.layouts = layouts}}));
   const auto build = [&] {
     std::vector<EntrySpec> entries{{"eval", {&eval}}, {"grad", {&grad}}, {"apply", {&apply}}, {"step", {&grad, &apply}}};
     if (accumulation) entries.push_back({"accumulate", {&grad, accumulation}});
+    entries.insert(entries.end(), averaging.begin(), averaging.end());
     c.plan = build_program(entries, state, c.target, &project.sources(), {.layouts = layouts});
   };
   build();

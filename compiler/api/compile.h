@@ -93,7 +93,8 @@ Compilation plan_evaluation(Project& project, const NetworkRequest& request, con
 // Entry "augment": what the network of a training gets of its input, as the output "seen".
 Compilation plan_augmentation(Project& project, NetworkRequest request, const Recipe& recipe, int64_t samples,
                               const CompileSettings& settings);
-// Entries "eval", "grad", "apply" and "step". Without a recipe: cross entropy, and SGD with momentum.
+// Entries "eval", "grad", "apply" and "step"; with stochastic weight averaging "average" and, where there are buffers,
+// "recalibrate" (passes/average.h). Without a recipe: cross entropy, and SGD with momentum.
 Compilation plan_training(Project& project, const NetworkRequest& request, const Recipe* recipe, int64_t batch,
                           const CompileSettings& settings);
 // Entry "probe": a training's forward pass, its outputs "loss" and, for the i-th of layer_values(c.network), "layer/<i>",

@@ -11,6 +11,7 @@ namespace netc {
 
 bool counts_steps(const ScheduleSpec& schedule) {
   const auto in_steps = [](const Duration& d) { return d.count > 0 && !d.in_epochs; };
+  if (schedule.averaging_rate && (in_steps(schedule.averaging_from) || in_steps(schedule.anneal))) return true;
   return in_steps(schedule.warmup) || in_steps(schedule.every) || std::any_of(schedule.at.begin(), schedule.at.end(), in_steps);
 }
 
@@ -20,7 +21,9 @@ ScheduleCurve schedule_curve(const Recipe& recipe, int64_t samples) {
   const TrainingLength length{samples > 0 ? steps_per_epoch(recipe, samples) : kLongEpoch, recipe.epochs};
   NETC_CHECK(length.steps() > 0, "a schedule of no steps");
   ScheduleCurve curve;
-  curve.text = recipe_text(recipe).at("schedule");
+  const RecipeText text = recipe_text(recipe);
+  curve.text = text.at("schedule");
+  if (recipe.optimizer.swa) curve.text += ", swa = " + text.at("swa");
   const int64_t points = std::min(kPoints, length.steps());
   for (int64_t i = 0; i < points; ++i) {
     const int64_t step = points == 1 ? 0 : i * (length.steps() - 1) / (points - 1);

@@ -24,6 +24,20 @@ struct LossScaleSpec {
 };
 constexpr double kLeastLossScale = 1, kGreatestLossScale = 16777216;
 
+// A position in training, in epochs or in steps.
+struct Duration {
+  double count = 0;
+  bool in_epochs = true;
+};
+
+// Stochastic weight averaging (Izmailov et al. 2018, arXiv 1803.05407): the mean of the weights after `start` steps and
+// every `every` steps from there on is what training leaves.
+struct SwaSpec {
+  Duration start, every{1, true};
+  std::optional<double> rate;  // the learning rate from `start` on; none: that of the schedule
+  Duration anneal;             // how long the rate takes to come there, along half a cosine; 0: no time
+};
+
 struct OptimizerSpec {
   enum class Kind { sgd, adam, adamw, rmsprop };
   Kind kind = Kind::sgd;
@@ -37,6 +51,7 @@ struct OptimizerSpec {
   double ema = 0;          // the weights' moving average: the share of the old one; 0: none
   int64_t accumulate = 1;  // batches whose mean gradient makes one update
   std::optional<LossScaleSpec> loss_scale{};  // of a training with layers in f16
+  std::optional<SwaSpec> swa{};  // the mean of the weights of several steps
 };
 
 // Parameters that learn at another rate. Of several that match a parameter, the first one counts.
@@ -44,12 +59,6 @@ struct ParameterGroup {
   std::string glob;       // over paths; empty: every vector, which norms' and layers' biases are
   double rate = 1;        // times the learning rate
   double decay = 1;       // times the weight decay
-};
-
-// A position in training, in epochs or in steps.
-struct Duration {
-  double count = 0;
-  bool in_epochs = true;
 };
 
 // One entry of `schedule = [...]`: an optional warm-up and one main schedule.
@@ -68,6 +77,9 @@ struct ScheduleSpec {
   double peak_at = 0.3;          // one_cycle: the share of training at which the peak is reached
   Duration warmup;               // linear from warmup_start * peak; count 0 = none
   double warmup_start = 0;
+  // With stochastic weight averaging another rate from `averaging_from` on, reached within `anneal`.
+  std::optional<double> averaging_rate{};
+  Duration averaging_from{}, anneal{};
 };
 
 // One augmentation, in the order of the list.

@@ -41,6 +41,12 @@ std::string epoch_line(const EpochReport& r, const std::string& role) {
   return line + fmt::format("  {}{}\n", duration_text(r.seconds), r.best ? "  best" : "");
 }
 
+std::string average_line(const AverageReport& r) {
+  std::string line = fmt::format("average of {} models", r.models);
+  if (r.test) line += fmt::format("  test loss {:.4f}  test accuracy {:.2f} %", r.test->loss, 100 * r.test->top1);
+  return line + "\n";
+}
+
 std::string folder_of(const TrainCommand& command, const std::string& name) {
   if (!command.output.empty()) return command.output;
   return (std::filesystem::path("runs") / name).string();
@@ -84,6 +90,7 @@ nlohmann::ordered_json summary(const TrainResult& result, const StageSeconds& se
   if (result.test)
     json["test"] = {{"loss", result.test->loss}, {"top1", result.test->top1}, {"top5", result.test->top5},
                     {"samples", result.test->samples}};
+  if (result.average) json["averaged_models"] = result.average->models;
   return json;
 }
 
@@ -173,6 +180,7 @@ int run(const TrainCommand& command, Environment& environment) {
     if (output.animates()) output.progress("");
     output.note((output.animates() ? "\r" : "") + epoch_line(report, role));
   };
+  options.on_average = [&](const AverageReport& report) { output.note((output.animates() ? "\r" : "") + average_line(report)); };
   make_folder(options.checkpoint_folder);
   std::signal(SIGINT, interrupt);
   std::signal(SIGTERM, interrupt);

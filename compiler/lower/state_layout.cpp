@@ -5,6 +5,7 @@
 
 #include "compiler/base/error.h"
 #include "compiler/lower/choose_layouts.h"
+#include "compiler/passes/average.h"
 #include "compiler/passes/loss_scale.h"
 #include "compiler/passes/update.h"
 
@@ -30,11 +31,13 @@ class StateArranger {
     if (optimizer && optimizer->accumulate > 1) add_slab(kAccumulatedSlab, "accumulated/", StateKind::gradient);
     if (optimizer)
       for (const std::string& name : moment_names(*optimizer)) add_slab("slab/" + name, name + "/", StateKind::moment);
+    if (optimizer && optimizer->swa) add_slab(kSwaSlab, kSwaPrefix, StateKind::moment);
     if (optimizer && optimizer->loss_scale)
       for (const StateVariable& state : loss_scale_states(*optimizer->loss_scale)) add_slot(state, {});
     const int64_t buffers = layout_.bytes;
     for (const StateVariable& buffer : buffers_) add_slot(buffer, layout_of(buffer.path));
-    if (optimizer && optimizer->ema > 0 && !buffers_.empty()) add_buffer_average(buffers);
+    if (optimizer && optimizer->ema > 0 && !buffers_.empty()) add_buffer_average(buffers, kBufferEmaSlab, kEmaPrefix);
+    if (optimizer && optimizer->swa && !buffers_.empty()) add_buffer_average(buffers, kSwaBufferSlab, kSwaPrefix);
     return std::move(layout_);
   }
 
@@ -79,15 +82,15 @@ class StateArranger {
         layout_.group_begins.push_back((layout_.offset_of(parameter.path) - layout_.offset_of(kParameterSlab)) / size_of(DType::f32));
   }
 
-  // The average of each buffer, in the buffers' order and with their gaps, from a slab to a slab.
-  void add_buffer_average(int64_t begin) {
+  // An average of each buffer, in the buffers' order and with their gaps, from a slab to a slab.
+  void add_buffer_average(int64_t begin, const std::string& name, const std::string& prefix) {
     layout_.offsets[kBufferSlab] = begin;
     layout_.buffer_elements = (layout_.bytes - begin) / size_of(DType::f32);
-    layout_.offsets[kBufferEmaSlab] = layout_.bytes;
+    layout_.offsets[name] = layout_.bytes;
     for (StateVariable buffer : buffers_) {
       const Layout layout = layout_of(buffer.path);
       NETC_CHECK(buffer.type.dtype == DType::f32, "buffer " + buffer.path + " is not f32");
-      buffer.path = kEmaPrefix + buffer.path;
+      buffer.path = prefix + buffer.path;
       buffer.kind = StateKind::moment;
       buffer.init = {};
       add_slot(buffer, layout);

@@ -24,7 +24,7 @@ struct StateLayout {
   std::vector<StateSlot> slots;           // by offset
   std::map<std::string, int64_t> offsets;  // bytes, by path of a slot and by name of a slab ("slab/gradients")
   int64_t slab_elements = 0;               // f32 elements of each slab, gaps included
-  int64_t buffer_elements = 0;             // of the buffers, which lie together where a moving average follows them
+  int64_t buffer_elements = 0;             // of the buffers, which lie together where an average follows them
   std::vector<int64_t> group_begins;       // the slabs' element where each group of parameters begins, ascending
   int64_t bytes = 0;
 

@@ -1,4 +1,5 @@
-// `schedule = [warmup(5epochs), cosine(peak = 0.4)]`: the course of the learning rate.
+// `schedule = [warmup(5epochs), cosine(peak = 0.4)]`: the course of the learning rate; `swa = average(start = 15epochs)`: which
+// steps' weights are averaged.
 #include <cmath>
 #include <map>
 
@@ -33,6 +34,34 @@ const std::vector<ConstructorDef>& schedules() {
       {"plateau", {"peak", "gamma", "patience", "floor"}},
   };
   return known;
+}
+
+const std::vector<ConstructorDef>& averagings() {
+  static const std::vector<ConstructorDef> known = {{"average", {"start", "every", "lr", "anneal"}}};
+  return known;
+}
+
+SwaSpec read_swa(ConfigReader& reader, const Expression& value) {
+  const Constructor c = reader.constructor(value, averagings(), "an average of weights such as average(start = 15epochs)");
+  const auto read = [&](const char* field) {
+    const Duration length = reader.duration(*c.fields.at(field), "`" + std::string(field) + "` of `average`");
+    if (length.count <= 0) reader.fail(reader.error("E0507", c.fields.at(field)->span, "`" + std::string(field) + "` is above 0"));
+    return length;
+  };
+  reader.require(c, "start");
+  SwaSpec spec;
+  spec.start = read("start");
+  if (reader.has(c, "every")) spec.every = read("every");
+  if (reader.has(c, "lr")) spec.rate = reader.real(c, "lr", 0, {0, 1000, true});
+  if (reader.has(c, "anneal")) {
+    spec.anneal = read("anneal");
+    if (!spec.rate) {
+      Diagnostic d = reader.error("E0503", c.fields.at("anneal")->span, "`anneal` leads to a learning rate, `lr`");
+      d.fixes.push_back({"lr = 0.05", "", {}});
+      reader.fail(std::move(d));
+    }
+  }
+  return spec;
 }
 
 ScheduleSpec read_schedule(ConfigReader& reader, const Expression& value) {

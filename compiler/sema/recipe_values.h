@@ -10,10 +10,11 @@
 
 namespace netc {
 
-// What the values of `loss`, `optimizer`, `clip`, `schedule` and `augment` may name.
+// What the values of `loss`, `optimizer`, `clip`, `swa`, `schedule` and `augment` may name.
 const std::vector<ConstructorDef>& losses();
 const std::vector<ConstructorDef>& optimizers();
 const std::vector<ConstructorDef>& clippings();
+const std::vector<ConstructorDef>& averagings();
 const std::vector<ConstructorDef>& schedules();
 const std::vector<ConstructorDef>& augmentations();
 
@@ -21,6 +22,7 @@ LossSpec read_loss(ConfigReader& reader, const Expression& value);            //
 // The optimizer's own fields; those of `clip` and `ema` stay.
 void read_optimizer(ConfigReader& reader, const Expression& value, OptimizerSpec& spec);  // read_objective.cpp
 void read_clip(ConfigReader& reader, const Expression& value, OptimizerSpec& spec);       // read_objective.cpp
+SwaSpec read_swa(ConfigReader& reader, const Expression& value);                          // read_schedule.cpp
 LossScaleSpec read_loss_scale(ConfigReader& reader, const Expression& value);             // read_objective.cpp
 std::vector<ParameterGroup> read_groups(ConfigReader& reader, const Expression& value);   // read_objective.cpp
 WeightsSpec read_weights(ConfigReader& reader, const Expression& value);                  // read_weights.cpp

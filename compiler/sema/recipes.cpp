@@ -20,7 +20,7 @@ namespace netc {
 namespace {
 
 const std::vector<std::string> kKeys = {"loss", "optimizer", "schedule", "augment", "copies", "batch", "epochs", "seed",
-                                        "precision", "weights", "freeze", "groups", "clip", "ema", "early_stop",
+                                        "precision", "weights", "freeze", "groups", "clip", "ema", "swa", "early_stop",
                                         "accumulate", "loss_scale", "distill"};
 const std::vector<std::string> kLaterKeys = {"devices"};
 
@@ -38,6 +38,7 @@ class RecipeBuilder {
   // Adds the settings of a body; `open` are the recipes in use around it.
   void collect(const Module& module, const ConfigBody& body, Settings& settings, std::vector<const RecipeDecl*>& open);
   void apply(const Settings& settings, Recipe& recipe);
+  void check_averaging(const Settings& settings, Recipe& recipe);
   void apply_key(const std::string& key, const Setting& setting, Recipe& recipe);
   void report(Diagnostic d) { elaborator_.report(std::move(d)); }
   Diagnostic error(const char* code, Span span, std::string message, std::string label = {}) {
@@ -139,6 +140,7 @@ void RecipeBuilder::apply_key(const std::string& key, const Setting& setting, Re
   else if (key == "groups") recipe.groups = read_groups(reader, value);
   else if (key == "clip") read_clip(reader, value, recipe.optimizer);
   else if (key == "ema") recipe.optimizer.ema = reader.real(value, "`ema`", {0, 1});
+  else if (key == "swa") recipe.optimizer.swa = read_swa(reader, value);
   else if (key == "weights") recipe.weights = read_weights(reader, value);
   else if (key == "distill") recipe.distill = read_distill(reader, value);
   else if (key == "freeze") recipe.freeze = reader.texts(value, "`freeze`");
@@ -157,6 +159,23 @@ void RecipeBuilder::apply_key(const std::string& key, const Setting& setting, Re
   else if (key == "seed") recipe.seed = static_cast<uint64_t>(reader.integer(value, "`seed`", 0, INT64_MAX));
   else if (key == "loss_scale") recipe.loss_scale = read_loss_scale(reader, value);
   else if (key == "precision") recipe.precision = precision(reader, value);
+}
+
+// `swa` with what else the recipe says; the schedule gets its learning rate.
+void RecipeBuilder::check_averaging(const Settings& settings, Recipe& recipe) {
+  if (!recipe.optimizer.swa) return;  // wrong, and reported
+  const SwaSpec& swa = *recipe.optimizer.swa;
+  const Span span = settings.at("swa").entry->value.span;
+  if (const auto ema = settings.find("ema"); ema != settings.end()) {
+    Diagnostic d = error("E0505", span, "a recipe has one of `ema` and `swa`");
+    d.secondary.push_back({ema->second.entry->span, "the other one"});
+    report(std::move(d));
+  }
+  if (swa.start.in_epochs && settings.count("epochs") && swa.start.count > static_cast<double>(recipe.epochs))
+    report(error("E0507", span, "averaging starts after the training's end, of " + std::to_string(recipe.epochs) + (recipe.epochs == 1 ? " epoch" : " epochs")));
+  recipe.schedule.averaging_rate = swa.rate;
+  recipe.schedule.averaging_from = swa.start;
+  recipe.schedule.anneal = swa.anneal;
 }
 
 // `bf16`, or `[bf16, f32("fc.**")]`: the network's, then that of layers by patterns of their paths.
@@ -251,6 +270,7 @@ std::optional<Recipe> build_recipe(Project& project, const Module& module, const
   std::vector<const RecipeDecl*> open;
   builder.collect(module, train.body, settings, open);
   builder.apply(settings, recipe);
+  if (settings.count("swa")) builder.check_averaging(settings, recipe);
   const std::pair<const char*, const char*> required[] = {
       {"optimizer", "optimizer = sgd(momentum = 0.9)"}, {"schedule", "schedule = cosine(peak = 0.1)"},
       {"batch", "batch = 128"}, {"epochs", "epochs = 10"}};

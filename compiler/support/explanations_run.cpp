@@ -42,6 +42,9 @@ std::span<const Explanation> run_explanations() {
        "step whose gradients leave it. A dynamic scale is then halved. At 1, which scales nothing, gradients still overflow: the\n"
        "training diverges. With a fixed scale the first overflow ends it. The weights are those of the last good step.\n",
        "loss_scale = 65536\n", "loss_scale = dynamic\n"},
+      {"E0917", "averaging begins after the training's end",
+       "`swa` averages the weights of the steps from `start` on. This training ends before: `--epochs` may have made it shorter.\n",
+       "swa = average(start = 15epochs)\nepochs = 10\n", "swa = average(start = 8epochs)\nepochs = 10\n"},
       {"E0921", "no drawing without graphviz",
        "`netc graph` makes SVG files through graphviz's program `dot`. A .dot file needs nothing.\n", "netc graph mnist.net\n",
        "netc graph mnist.net --output mnist.dot\n"},

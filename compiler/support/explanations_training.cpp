@@ -26,7 +26,7 @@ std::span<const Explanation> training_explanations() {
        "}\n"},
       {"E0502", "an unknown key",
        "Recipes have loss, optimizer, schedule, augment, copies, batch, epochs, seed, precision, weights, freeze,\n"
-       "groups, clip, ema, early_stop and accumulate; data sets have\n"
+       "groups, clip, ema, swa, early_stop and accumulate; data sets have\n"
        "train, test, preprocess, normalize and classes; name maps have ignore.\n",
        "import std.resnet { resnet20 }\n"
        "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"

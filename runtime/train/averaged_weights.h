@@ -1,6 +1,6 @@
-// The moving average of weights in the place of the weights, for as long as it lives.
+// An average of weights in the place of the weights, for as long as it lives.
 //
-//   const AveragedWeights averaged(state, recipe.optimizer.ema > 0);
+//   const AveragedWeights averaged(state, "ema/");
 //   evaluate(...);                       // sees the average; afterwards training goes on with the weights
 #pragma once
 
@@ -15,13 +15,16 @@ namespace netc {
 
 class AveragedWeights {
  public:
-  // Exchanges "ema/<path>" with <path>, of parameters and buffers; nothing where `wanted` is false.
-  AveragedWeights(State& state, bool wanted) : state_(state) {
-    if (!wanted) return;
-    const std::string prefix = "ema/";
-    for (const StateSlot& slot : state.slots())
-      if (slot.path.starts_with(prefix))
-        if (const StateSlot* weights = state.find(slot.path.substr(prefix.size()))) pairs_.emplace_back(&slot, weights);
+  enum class Of { weights, parameters };
+
+  // Exchanges prefix + <path> with <path>, of parameters and, with Of::weights, buffers; nothing where `prefix` is empty.
+  AveragedWeights(State& state, const std::string& prefix, Of of = Of::weights) : state_(state) {
+    if (prefix.empty()) return;
+    for (const StateSlot& slot : state.slots()) {
+      if (!slot.path.starts_with(prefix)) continue;
+      const StateSlot* weights = state.find(slot.path.substr(prefix.size()));
+      if (weights && (of == Of::weights || weights->kind == StateKind::parameter)) pairs_.emplace_back(&slot, weights);
+    }
     exchange();
   }
   ~AveragedWeights() { exchange(); }

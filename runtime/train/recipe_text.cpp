@@ -178,6 +178,14 @@ std::string schedule_text(const ScheduleSpec& s) {
   return list_text({warmup, course_text(s)});
 }
 
+std::string swa_text(const SwaSpec& swa) {
+  CallText call("average");
+  call.add("start", duration_text(swa.start)).add("every", duration_text(swa.every));
+  if (swa.rate) call.add("lr", *swa.rate);
+  if (swa.anneal.count > 0) call.add("anneal", duration_text(swa.anneal));
+  return call.text();
+}
+
 std::string augment_text(const AugmentSpec& a) {
   switch (a.kind) {
     case AugmentSpec::Kind::crop:
@@ -265,6 +273,7 @@ RecipeText recipe_text(const Recipe& recipe) {
   if (o.clip_norm > 0) text["clip"] = CallText("norm").place(exact(o.clip_norm)).text();
   if (o.clip_value > 0) text["clip"] = CallText("value").place(exact(o.clip_value)).text();
   if (o.ema > 0) text["ema"] = exact(o.ema);
+  if (o.swa) text["swa"] = swa_text(*o.swa);
   if (recipe.precision.uses(DType::f16)) text["loss_scale"] = loss_scale_text(recipe.loss_scale);
   if (o.accumulate != 1) text["accumulate"] = std::to_string(o.accumulate);
   if (recipe.dataset.validation > 0) text["validation"] = percent_text(recipe.dataset.validation);

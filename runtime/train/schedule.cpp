@@ -37,30 +37,8 @@ double restarts(const ScheduleSpec& s, int64_t after, const TrainingLength& leng
   return cosine_between(s.peak, s.floor, t / period);
 }
 
-}  // namespace
-
-int64_t to_steps(const Duration& duration, const TrainingLength& length) {
-  double steps = duration.count * (duration.in_epochs ? static_cast<double>(length.steps_per_epoch) : 1.0);
-  return static_cast<int64_t>(std::llround(std::clamp(steps, 0.0, 1e15)));
-}
-
-int64_t steps_per_epoch(const Recipe& recipe, int64_t samples) {
-  return samples * recipe.copies / (recipe.batch * recipe.optimizer.accumulate);
-}
-
-void observe_epoch(const ScheduleSpec& s, double loss, PlateauState& plateau) {
-  if (s.kind != ScheduleSpec::Kind::plateau) return;
-  constexpr double kThreshold = 1e-4;  // relative: less progress is none
-  if (!plateau.best || loss < *plateau.best * (1 - kThreshold)) {
-    plateau.best = loss;
-    plateau.waited = 0;
-  } else if (++plateau.waited > s.patience) {
-    plateau.factor *= s.gamma;
-    plateau.waited = 0;
-  }
-}
-
-double learning_rate(const ScheduleSpec& s, int64_t step, const TrainingLength& length, const PlateauState& plateau) {
+// Without averaging.
+double scheduled_rate(const ScheduleSpec& s, int64_t step, const TrainingLength& length, const PlateauState& plateau) {
   const int64_t warmup = to_steps(s.warmup, length);
   if (step < warmup) {
     double share = static_cast<double>(step) / static_cast<double>(warmup);
@@ -90,7 +68,43 @@ double learning_rate(const ScheduleSpec& s, int64_t step, const TrainingLength& 
     case ScheduleSpec::Kind::plateau:
       return std::max(s.peak * plateau.factor, s.floor);
   }
-  throw InternalError("learning_rate: no such kind");
+  throw InternalError("scheduled_rate: no such kind");
+}
+
+}  // namespace
+
+int64_t to_steps(const Duration& duration, const TrainingLength& length) {
+  double steps = duration.count * (duration.in_epochs ? static_cast<double>(length.steps_per_epoch) : 1.0);
+  return static_cast<int64_t>(std::llround(std::clamp(steps, 0.0, 1e15)));
+}
+
+int64_t steps_per_epoch(const Recipe& recipe, int64_t samples) {
+  return samples * recipe.copies / (recipe.batch * recipe.optimizer.accumulate);
+}
+
+void observe_epoch(const ScheduleSpec& s, double loss, PlateauState& plateau) {
+  if (s.kind != ScheduleSpec::Kind::plateau) return;
+  constexpr double kThreshold = 1e-4;  // relative: less progress is none
+  if (!plateau.best || loss < *plateau.best * (1 - kThreshold)) {
+    plateau.best = loss;
+    plateau.waited = 0;
+  } else if (++plateau.waited > s.patience) {
+    plateau.factor *= s.gamma;
+    plateau.waited = 0;
+  }
+}
+
+int64_t averaged_models(const SwaSpec& swa, int64_t step, const TrainingLength& length) {
+  const int64_t start = to_steps(swa.start, length), every = std::max<int64_t>(to_steps(swa.every, length), 1);
+  return step < start ? 0 : (step - start) / every + 1;
+}
+
+double learning_rate(const ScheduleSpec& schedule, int64_t step, const TrainingLength& length, const PlateauState& plateau) {
+  const int64_t from = to_steps(schedule.averaging_from, length);
+  if (!schedule.averaging_rate || step < from) return scheduled_rate(schedule, step, length, plateau);
+  const double anneal = static_cast<double>(std::max<int64_t>(to_steps(schedule.anneal, length), 1));
+  const double share = std::min(static_cast<double>(step - from + (schedule.anneal.count > 0 ? 0 : 1)) / anneal, 1.0);
+  return cosine_between(scheduled_rate(schedule, from, length, plateau), *schedule.averaging_rate, share);
 }
 
 }  // namespace netc

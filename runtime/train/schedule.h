@@ -18,6 +18,9 @@
 // A warm-up of W steps comes first: p * (warmup_start + (1 - warmup_start) * t / W), as LinearLR. After
 // it, cosine, one_cycle, polynomial and restarts span the steps that are left (t - W of T - W, as SequentialLR does); the
 // milestones of the others are positions in the whole training.
+//
+// Stochastic weight averaging may end all of them at step S with a rate c of its own: p' * (1 - a) + c * a, p' being the
+// schedule's rate at S, a = (1 - cos(pi * min(1, (t - S) / anneal))) / 2                     torch.optim.swa_utils.SWALR
 #pragma once
 
 #include <cstdint>
@@ -52,5 +55,8 @@ void observe_epoch(const ScheduleSpec& schedule, double loss, PlateauState& plat
 
 // A position as a number of steps, rounded to the nearest.
 int64_t to_steps(const Duration& duration, const TrainingLength& length);
+
+// How many sets of weights are averaged after `step` steps: those after `start`, `start` + `every`, … steps.
+int64_t averaged_models(const SwaSpec& swa, int64_t step, const TrainingLength& length);
 
 }  // namespace netc

@@ -16,7 +16,9 @@ std::optional<bool> is_before(const std::string& line, int64_t step, bool epoch_
   Json json = Json::parse(line, nullptr, false);
   if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer()) return std::nullopt;
   int64_t at = json["step"].get<int64_t>();
-  return at < step || (at == step && (epoch_closed || json.value("kind", "") != "epoch"));
+  const std::string kind = json.value("kind", "");
+  if (kind == "average") return false;  // the end is computed again
+  return at < step || (at == step && (epoch_closed || kind != "epoch"));
 }
 
 // Bytes of the lines to keep. Lines come in the order of their steps.
@@ -65,6 +67,14 @@ void TrainLog::write(const EpochRecord& r) {
   put(json, "top5", r.top5);
   json["lr"] = r.learning_rate;
   json["seconds"] = r.seconds;
+  file_.write(json.dump() + "\n");
+}
+
+void TrainLog::write(const AverageRecord& r) {
+  Json json{{"kind", "average"}, {"step", r.step}, {"models", r.models}};
+  put(json, "test_loss", r.test_loss);
+  put(json, "top1", r.top1);
+  put(json, "top5", r.top5);
   file_.write(json.dump() + "\n");
 }
 

@@ -3,6 +3,7 @@
 //   {"kind":"step","epoch":1,"step":50,"loss":2.31,"lr":0.1,"images_per_second":5120.3}       and, with layers in
 //       f16, "loss_scale":65536.0,"skipped_steps":0
 //   {"kind":"epoch","epoch":1,"step":390,"train_loss":1.2,"train_accuracy":0.55,"test_loss":1.1,"top1":0.6,"top5":0.9,"lr":0.1,"seconds":41.3}
+//   {"kind":"average","step":3900,"models":6,"test_loss":1.0,"top1":0.63,"top5":0.92}       at the end, with `swa`
 //
 // A resumed training drops the lines that the killed one wrote after its last checkpoint, so the log
 // reads as if it had never been killed (times apart).
@@ -30,6 +31,12 @@ struct EpochRecord {
   double seconds = 0;
 };
 
+// The mean of so many models' weights, after the last step.
+struct AverageRecord {
+  int64_t step = 0, models = 0;
+  std::optional<double> test_loss, top1, top5;
+};
+
 class TrainLog {
  public:
   TrainLog() = default;  // writes nothing
@@ -41,6 +48,7 @@ class TrainLog {
 
   void write(const StepRecord& record);
   void write(const EpochRecord& record);
+  void write(const AverageRecord& record);
 
  private:
   AppendFile file_;

@@ -11,6 +11,7 @@
 #include "runtime/train/run_watch.h"
 #include "runtime/train/schedule.h"
 #include "runtime/train/train_log.h"
+#include "runtime/train/weight_average.h"
 
 namespace netc {
 namespace {
@@ -44,6 +45,7 @@ class Training {
     NETC_CHECK((!parts.color || step_.has_input("color")) && (!parts.erase || step_.has_input("erase")) &&
                    (!parts.mix || step_.has_input("mix")),
                "the recipe augments, the program does not");
+    if (job.recipe.optimizer.swa) average_.emplace(context.program(), *job.recipe.optimizer.swa, length_);
     open_files();
   }
 
@@ -55,13 +57,14 @@ class Training {
       run_epoch();
     }
     if (stopped_) save_last();
+    else if (average_) close_average();
     if (writer_) writer_->finish();
     result_.step = progress_.step;
     result_.epochs = progress_.step / length_.steps_per_epoch;
     result_.stopped = stopped_;
     result_.gave_up = !stopped_ && progress_.step < length_.steps();
     result_.progress = progress_;
-    result_.best = progress_.best;
+    if (!result_.best) result_.best = progress_.best;
     return std::move(result_);
   }
 
@@ -113,11 +116,13 @@ class Training {
     writer_->write_last(capture_checkpoint(context_.state(), job_.model, &id_, &progress_), progress_.step);
   }
 
-  // With a moving average these are the weights that were evaluated, to use and not to go on from.
-  void save_best() {
+  // Of the moving average that is evaluated in the place of the weights, where there is one.
+  std::string moving_average() const { return job_.recipe.optimizer.ema > 0 ? "ema/" : ""; }
+
+  // Averages are what was evaluated, to use and not to go on from.
+  void save_best(bool averages) {
     if (!writer_) return;
     guard_.before_save();
-    const bool averages = job_.recipe.optimizer.ema > 0;
     writer_->write_best(capture_checkpoint(context_.state(), job_.model, averages ? nullptr : &id_,
                                            averages ? nullptr : &progress_));
   }
@@ -192,6 +197,7 @@ class Training {
     const std::optional<LossScale> scale = loss_scale_of(apply_);
     guard_.after_update(scale, scalars);
     ++progress_.step;
+    if (average_) average_->after_step(progress_.step, context_, executor_);
     report_step(epoch, in_epoch + 1, loss / static_cast<double>(batches_), rate, scale);
   }
 
@@ -252,7 +258,7 @@ class Training {
     report.train_loss = progress_.loss_sum / samples;
     if (step_.has_output("correct")) report.train_accuracy = progress_.correct / std::max(progress_.counted, 1.0);
     if (job_.test) {
-      const AveragedWeights averaged(context_.state(), job_.recipe.optimizer.ema > 0);
+      const AveragedWeights averaged(context_.state(), moving_average());
       report.test = evaluate(context_, *job_.test, executor_, {options_.stop, options_.on_evaluate, watch_ ? &classes : nullptr});
       if (report.test->stopped) {
         stopped_ = true;
@@ -281,12 +287,44 @@ class Training {
     log_.write(record);
     if (watch_) watch_->epoch(record, report.test ? &classes : nullptr, context_.state());
     if (report.best) {
-      const AveragedWeights averaged(context_.state(), job_.recipe.optimizer.ema > 0);
-      save_best();
+      const AveragedWeights averaged(context_.state(), moving_average());
+      save_best(!moving_average().empty());
     }
     observe_epoch(job_.recipe.schedule, report.test ? report.test->loss : report.train_loss, progress_.plateau);
     save_last();
     if (options_.on_epoch) options_.on_epoch(report);
+  }
+
+  // The mean of the weights, with batch norm's statistics for it, is what the training leaves: it is evaluated, and
+  // replaces the best epoch's weights. A pass over the training data as the next epoch would have been. All of it follows from
+  // the last checkpoint, which may be resumed if the process dies in here.
+  void close_average() {
+    AverageReport report;
+    report.models = average_->models(progress_.step);
+    if (report.models == 0) return;  // early stopping came first
+    const int64_t batches = length_.steps_per_epoch * batches_;
+    RuntimeScalars scalars;
+    scalars.seed = static_cast<int64_t>(job_.recipe.seed);
+    scalars.valid_count = batch_;
+    source_.start(progress_.step * batches_, batches);
+    stopped_ = !average_->recalibrate(context_, source_, batches, scalars, executor_, options_.stop);
+    if (stopped_) return;
+    const AveragedWeights averaged(context_.state(), kAveragePrefix);
+    AverageRecord record{progress_.step, report.models, {}, {}, {}};
+    if (job_.test) {
+      report.test = evaluate(context_, *job_.test, executor_, {options_.stop, options_.on_evaluate, nullptr});
+      stopped_ = report.test->stopped;
+      if (stopped_) return;
+      result_.test = report.test;
+      result_.best = report.test->top1;
+      record.test_loss = report.test->loss;
+      record.top1 = report.test->top1;
+      record.top5 = report.test->top5;
+    }
+    log_.write(record);
+    save_best(true);
+    result_.average = report;
+    if (options_.on_average) options_.on_average(report);
   }
 
   Context& context_;
@@ -304,6 +342,7 @@ class Training {
   TrainLog log_;
   std::optional<CheckpointWriter> writer_;
   std::optional<RunWatch> watch_;
+  std::optional<WeightAverage> average_;
   TrainingProgress progress_;
   TrainResult result_;
   bool stopped_ = false;

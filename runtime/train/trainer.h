@@ -56,6 +56,12 @@ struct EpochReport {
   double seconds = 0;  // in this process, the evaluation included
 };
 
+// What stochastic weight averaging leaves at the end of a training.
+struct AverageReport {
+  int64_t models = 0;              // sets of weights in the mean
+  std::optional<EvalResult> test;  // of the mean
+};
+
 struct TrainOptions {
   std::string checkpoint_folder;  // for last.safetensors and best.safetensors; empty: none are written
   int64_t checkpoint_every = 0;   // steps between checkpoints within an epoch; 0: only after each epoch
@@ -69,6 +75,7 @@ struct TrainOptions {
   const std::atomic<bool>* stop = nullptr;  // asked after each step; true: save and return
   std::function<void(const StepReport&)> on_step;
   std::function<void(const EpochReport&)> on_epoch;
+  std::function<void(const AverageReport&)> on_average;  // at the end, with stochastic weight averaging
   std::function<void(int64_t done, int64_t samples)> on_evaluate;
   FiniteOptions finite;
 };
@@ -78,7 +85,8 @@ struct TrainResult {
   bool stopped = false;
   bool gave_up = false;            // early stopping ended it
   TrainingProgress progress;       // what a checkpoint of this moment records
-  std::optional<EvalResult> test;  // of the last epoch that ended in this process
+  std::optional<EvalResult> test;  // of the last epoch that ended in this process, or of the averaged weights after it
+  std::optional<AverageReport> average;
   std::optional<double> best;      // top-1 share of the best epoch; without test data minus its training loss
   std::string last_path, best_path;
 };
@@ -87,8 +95,9 @@ struct TrainResult {
 // "label" i64 [N] and, where the recipe augments, "affine" f32 [N, 2, 3] and the like; its outputs "loss", the mean over
 // the batch, and optionally "correct", a count. "apply" updates the weights; the outputs of one that scales gradients are those of
 // passes/loss_scale.h. Where the recipe accumulates, there is an entry
-// "accumulate" like "grad", for all batches of a step but its last. THROWS RuntimeError: E0601 to E0606 (checkpoints), E0706 (too
-// few samples), E0710 (data of another format), E0914 to E0916 (something is not finite).
+// "accumulate" like "grad", for all batches of a step but its last; where it averages weights, there are those of
+// weight_average.h. THROWS RuntimeError: E0601 to E0606 (checkpoints), E0706 (too
+// few samples), E0710 (data of another format), E0914 to E0916 (something is not finite), E0917.
 TrainResult train(Context& context, const TrainJob& job, const TrainOptions& options, Executor& executor);
 
 // Which training this is, for save_checkpoint and restore_training.

@@ -6,8 +6,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "compiler/passes/average.h"
 #include "compiler/passes/differentiate.h"
 #include "compiler/passes/pipeline.h"
+#include "compiler/passes/update.h"
 #include "compiler/sema/recipe_values.h"
 #include "compiler/sema/sema.h"
 #include "runtime/train/schedule.h"
@@ -93,6 +95,10 @@ TEST_P(TrainingSteps, AreThoseOfPyTorch) {
     EXPECT_NEAR(loss, losses[at], kTolerance);
     EXPECT_NEAR(rate, rates[at], kTolerance);
     training.update(rate);
+    if (recipe.optimizer.swa) {
+      const int64_t models = averaged_models(*recipe.optimizer.swa, step + 1, length);
+      if (models > averaged_models(*recipe.optimizer.swa, step, length)) training.add_to_average(models - 1);
+    }
     if ((step + 1) % per_epoch == 0) observe_epoch(recipe.schedule, loss, plateau);
   }
   for (const auto& [path, values] : c.at("weights").items()) expect_close(training.state(path), values);
@@ -103,11 +109,59 @@ TEST_P(TrainingSteps, AreThoseOfPyTorch) {
 INSTANTIATE_TEST_SUITE_P(PyTorch, TrainingSteps, testing::Range(size_t{0}, cases().size()),
                          [](const testing::TestParamInfo<size_t>& at) { return cases().at(at.param).at("name").get<std::string>(); });
 
+// Running statistics of three batches, the mean of each batch's own: torch.optim.swa_utils.update_bn.
+TEST(Recalibration, IsThatOfPyTorch) {
+  Project project;
+  DiagnosticSink sink;
+  project.load_text("t.net", R"(
+network net {
+  input image: [3, 2, 2]
+  first: conv(5, 1x1); norm: batch_norm; relu
+  second: conv(4, 1x1); last: batch_norm
+  global_avg_pool; output logits
+}
+dataset data { train = numpy("x.npy", "y.npy") }
+train run = net on data { batch = 6; epochs = 4; optimizer = sgd(); schedule = constant(0.1); swa = average(start = 2epochs) }
+)", sink);
+  const auto net = elaborate(project, "t.net:run", {.purpose = Purpose::train, .batch = kSamples}, sink);
+  ASSERT_TRUE(net) << sink.all().front().message;
+  const Graph graph = optimize(batch_statistics(net->graph));
+  EXPECT_TRUE(graph.outputs.empty());
+  InterpretInputs given;
+  std::vector<std::string> buffers;
+  for (const StateVariable& state : net->graph.states) {
+    const bool parameter = state.kind == StateKind::parameter;
+    given.states[state.path] = parameter ? fixture::hash_tensor("recalibration/" + state.path, state.type.shape, -0.5, 0.5)
+                                         : HostTensor{state.type.shape, std::vector<double>(static_cast<size_t>(state.type.elements()), 7)};
+    if (!parameter) buffers.push_back(state.path);
+    if (state.path.ends_with("conv.bias") || state.path == "first.bias" || state.path == "second.bias")
+      given.states[state.path].data.assign(given.states[state.path].data.size(), 0);
+  }
+  given.inputs["label"] = {{kSamples}, std::vector<double>(kSamples, 0)};
+  given.scalars.valid_count = kSamples;
+  std::map<std::string, HostTensor> means;
+  for (const std::string& path : buffers) means[path] = {given.states[path].shape, std::vector<double>(given.states[path].data.size(), -3)};
+  for (int64_t i = 0; i < 3; ++i) {
+    given.inputs["image"] = fixture::hash_tensor("recalibration/image" + std::to_string(i), {kSamples, 3, 2, 2});
+    given.states = interpret(graph, given).states;
+    for (const std::string& path : buffers) {
+      InterpretInputs slabs;
+      slabs.scalars.step = i;
+      slabs.states = {{kBufferSlab, given.states[path]}, {kSwaBufferSlab, means[path]}};
+      means[path] = interpret(make_buffer_average(given.states[path].shape[0]), slabs).states.at(kSwaBufferSlab);
+    }
+  }
+  std::ifstream file(std::string(NETC_TEST_DIR) + "/recipes/fixtures/recalibration.json");
+  const json expected = json::parse(file);
+  for (const auto& [layer, statistics] : expected.items())
+    for (const auto& [name, values] : statistics.items()) expect_close(means.at(layer + "." + name), values);
+}
+
 // A new one needs a case.
 TEST(TrainingFixtures, HaveEveryOptimizerScheduleAndLoss) {
   std::string keys;
   for (const json& c : cases()) keys += c.at("keys").get<std::string>() + ";";
-  for (const auto* known : {&optimizers(), &clippings(), &schedules(), &losses()})
+  for (const auto* known : {&optimizers(), &clippings(), &averagings(), &schedules(), &losses()})
     for (const ConstructorDef& def : *known) EXPECT_NE(keys.find(def.name + "("), std::string::npos) << def.name << " has no case";
 }
 

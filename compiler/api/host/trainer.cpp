@@ -11,6 +11,7 @@
 #include "runtime/train/entry_io.h"
 #include "runtime/train/finite.h"
 #include "runtime/train/schedule.h"
+#include "runtime/train/weight_average.h"
 
 namespace netc::v1 {
 namespace {
@@ -33,6 +34,7 @@ struct Trainer::Impl {
   Project project;
   std::unique_ptr<netc::Training> training;
   std::unique_ptr<EntryIo> io, accumulate;
+  std::unique_ptr<WeightAverage> average;  // from the first step on, if the recipe averages weights
   std::vector<Port> inputs;
   std::vector<std::vector<std::byte>> batch;  // dense copies of the host's tensors
   AugmentInputs augment;
@@ -102,6 +104,7 @@ struct Trainer::Impl {
         throw ArgumentError(fmt::format("label {} is {}, there are {} classes", i, labels[i], classes));
 
     const TrainingLength whole = length();
+    if (recipe.optimizer.swa && !average) average = std::make_unique<WeightAverage>(training->context().program(), *recipe.optimizer.swa, whole);
     const size_t image_bytes = batch[0].size() / static_cast<size_t>(recipe.batch);
     for (int64_t i = 0; i < recipe.batch; ++i)
       augment.draw(i, {recipe, recipe.seed, progress.step * batches() + accumulated, i}, batch[0].data() + static_cast<size_t>(i) * image_bytes);
@@ -119,6 +122,7 @@ struct Trainer::Impl {
     if (const std::optional<LossScale> scale = loss_scale_of(*io))
       require_usable(*scale, recipe.loss_scale, training->context().state(), scalars);
     ++progress.step;
+    if (average) average->after_step(progress.step, training->context(), training->executor());
     progress.epoch_closed = true;
     progress.loss_sum = progress.correct = progress.counted = 0;
     return static_cast<float>(io->scalar("loss"));
