@@ -6,17 +6,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <utility>
 
+#include "compiler/base/unique_suffix.h"
+
 namespace netc {
 namespace {
 
-constexpr const char* kTemporary = ".tmp-";  // then the process id and a serial number
+constexpr const char* kTemporary = ".tmp-";  // then unique_suffix()
 constexpr int64_t kAbandonedSeconds = 3600;
 constexpr int64_t kLargestEntry = int64_t{1} << 28;  // what is larger is no object of ours
 constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
@@ -161,8 +162,7 @@ std::string CacheFolder::write(const std::string& entry, std::span<const std::by
 }
 
 std::string CacheFolder::write_file(int folder, const std::string& name, std::span<const std::byte> bytes) const {
-  static std::atomic<int> serial{0};
-  const std::string temporary = kTemporary + std::to_string(getpid()) + "-" + std::to_string(serial++);
+  const std::string temporary = kTemporary + unique_suffix();
   Descriptor file(openat(folder, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file) return reason();
   std::string problem;

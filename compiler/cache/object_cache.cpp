@@ -24,6 +24,8 @@ ObjectCache::ObjectCache(const CacheSettings& settings) : max_bytes_(settings.ma
   if (!folder_) warn("compiled kernels are not kept: " + problem);
 }
 
+std::string ObjectCache::path_of(const std::string& entry) const { return folder_->path() + "/" + entry.substr(0, 2) + "/" + entry; }
+
 void ObjectCache::warn(std::string text) { warnings_.push_back(std::move(text)); }
 
 Lookup ObjectCache::find(const ObjectKey& key) {
@@ -34,7 +36,7 @@ Lookup ObjectCache::find(const ObjectKey& key) {
     case CacheFolder::Status::missing: return {std::nullopt, why_missing(name)};
     case CacheFolder::Status::failed: {
       std::lock_guard guard(mutex_);
-      warn("cannot read the compiled kernel " + folder_->path() + "/" + name + ": " + content.problem);
+      warn("cannot read the compiled kernel " + path_of(name) + ": " + content.problem);
       return {std::nullopt, Miss::unreadable};
     }
     case CacheFolder::Status::ok: break;
@@ -43,7 +45,7 @@ Lookup ObjectCache::find(const ObjectKey& key) {
   if (entry && entry->key == key) return {std::move(entry->object), {}};
   folder_->remove(name);
   std::lock_guard guard(mutex_);
-  warn("the compiled kernel " + folder_->path() + "/" + name + " is damaged; it is dropped and compiled again");
+  warn("the compiled kernel " + path_of(name) + " is damaged; it is dropped and compiled again");
   return {std::nullopt, Miss::damaged};
 }
 

@@ -58,6 +58,7 @@ class ObjectCache {
 
  private:
   Miss why_missing(const std::string& name);
+  std::string path_of(const std::string& entry) const;
   void warn(std::string text);
 
   std::optional<CacheFolder> folder_;

@@ -20,7 +20,8 @@ std::span<const Explanation> data_explanations() {
        "", ""},
       {"E0604", "a file cannot be written",
        "netc writes a temporary file in the same folder and renames it, so that a crash never leaves half a\n"
-       "file in place of a good one. The folder must exist and be writable, and the disk must have room for both.\n",
+       "file in place of a good one. The folder must exist and be writable, and the disk must have room for both.\n"
+       "Devices and pipes are written directly; results to a full standard output are this error too.\n",
        "", ""},
       {"E0605", "not a checkpoint of a training",
        "A file of weights alone has no optimizer state and no position, so a training cannot go on from it; or\n"
@@ -83,6 +84,13 @@ std::span<const Explanation> data_explanations() {
        "Channels, size or type of an image do not fit the network's input, and nothing in `preprocess` changes that.\n",
        "netc predict mnist.net --weights w.safetensors --input photo_1024x768.jpg\n",
        "dataset d { ...; preprocess = [resize(32), center_crop(28x28)] }\n"},
+      {"E0711", "class folders of another data set",
+       "The folders of an image folder are its classes. Their numbers are those of the training: the order of `classes` where\n"
+       "the data set declares it, or of the training data's sorted folders, which checkpoints record. So folders of test\n"
+       "data are compared by name, and one that the training does not know is an error, as is a class without a folder in\n"
+       "training data. A class without test pictures needs no folder there.\n",
+       "dataset d { train = image_folder(\"train\"); test = image_folder(\"other_animals\") }\n",
+       "dataset d { train = image_folder(\"train\"); test = image_folder(\"test\"); classes = [\"ant\", \"bee\", \"cat\", \"dog\"] }\n"},
   };
   return kPages;
 }

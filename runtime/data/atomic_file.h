@@ -5,7 +5,9 @@
 //   file.write(header.data(), header.size());
 //   file.commit();          // without it, the destructor removes what was written
 //
-// The bytes go to a temporary file in the same folder, then fsync, rename, fsync of the folder.
+// The bytes go to a temporary file in the same folder, then fsync, rename, fsync of the folder. A symbolic link stays, and
+// what it points to is replaced. Devices, pipes and the process's own output (/dev/null, /dev/stdout, a FIFO) are never
+// replaced: they are opened and written as the bytes come.
 #pragma once
 
 #include <cstddef>
@@ -27,10 +29,13 @@ class AtomicFile {
   void become_link_to(const std::string& path);
 
  private:
+  void open_temporary();
+  void copy_from(int source);
+  void put_in_place();
   void flush_folder() const;
   [[noreturn]] void fail(const char* action) const;
 
-  std::string path_, temporary_;
+  std::string path_, temporary_;  // temporary_: empty where the path is written directly
   int descriptor_ = -1;
 };
 

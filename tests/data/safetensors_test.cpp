@@ -2,7 +2,9 @@
 // which is killed at any moment leaves a whole file.
 #include "runtime/data/safetensors.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <csignal>
@@ -157,6 +159,85 @@ TEST(AtomicFile, ReplacesWhatALinkPointsTo) {
   file.commit();
   EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
   EXPECT_EQ(read_text(folder / "real/w"), "new");
+}
+
+TEST(AtomicFile, WritesWhereAChainOfLinksWillPoint) {
+  TemporaryFolder folder;
+  folder.write("real/other", "");
+  std::filesystem::create_symlink("second", folder / "first");
+  std::filesystem::create_symlink("real/w", folder / "second");
+  write_file(folder / "first", "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "first"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "second"));
+  EXPECT_EQ(read_text(folder / "real/w"), "new");
+}
+
+// Replacing one by a regular file would destroy it for everybody.
+TEST(AtomicFile, WritesPipesAndDevicesAsTheyAre) {
+  TemporaryFolder folder;
+  const std::string pipe = folder / "pipe", link = folder / "link";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  std::filesystem::create_symlink("pipe", link);
+  const int reader = open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  for (const std::string& path : {pipe, link}) {
+    write_file(path, "through");
+    char bytes[16] = {};
+    EXPECT_EQ(read(reader, bytes, sizeof bytes), 7);
+    EXPECT_STREQ(bytes, "through");
+    EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+  }
+  folder.write("w", "linked");
+  link_file(folder / "w", pipe);
+  char bytes[16] = {};
+  EXPECT_EQ(read(reader, bytes, sizeof bytes), 6);
+  EXPECT_STREQ(bytes, "linked");
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+  close(reader);
+
+  std::filesystem::create_directory(folder / "folder");
+  EXPECT_EQ(error_of(folder, [&] { write_file(folder / "folder", "x"); }), "E0604 cannot write folder: cannot open it: Is a directory");
+}
+
+// As /dev/stdout in `netc emit --output /dev/stdout > FILE`: what comes before and after it stays.
+TEST(AtomicFile, WritesIntoTheProcesssOwnOutput) {
+  TemporaryFolder folder;
+  const std::string path = folder / "out";
+  const pid_t child = fork();
+  if (child == 0) {
+    const int file = open(path.c_str(), O_WRONLY | O_CREAT, 0600);
+    dup2(file, STDOUT_FILENO);
+    std::filesystem::create_symlink("/proc/self/fd/1", folder / "stdout");
+    bool written = write(STDOUT_FILENO, "before ", 7) == 7;
+    write_file(folder / "stdout", "middle ");
+    written = written && write(STDOUT_FILENO, "after", 5) == 5;
+    _exit(written ? 0 : 1);
+  }
+  int status = 1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(read_text(path), "before middle after");
+}
+
+// Process ids say nothing about other containers and machines: names do not depend on them, and locks tell who still writes.
+TEST(AtomicFile, TakesNoNoticeOfProcessIds) {
+  TemporaryFolder folder;
+  for (int serial = 0; serial < 200; ++serial) folder.write("w.tmp-" + std::to_string(getpid()) + "-" + std::to_string(serial), "");
+  write_file(folder / "w", "new");
+  EXPECT_EQ(read_text(folder / "w"), "new");
+}
+
+TEST(AtomicFile, RemovesWhatNobodyWritesAnyMore) {
+  TemporaryFolder folder;
+  const std::string abandoned = folder.write("w.tmp-0123456789abcdef", ""), others = folder.write("w.tmp-notes", "");
+  AtomicFile first(folder / "w");
+  EXPECT_FALSE(std::filesystem::exists(abandoned));
+  EXPECT_TRUE(std::filesystem::exists(others));
+  first.write("first", 5);
+  write_file(folder / "w", "second");  // meanwhile
+  EXPECT_EQ(read_text(folder / "w"), "second");
+  first.commit();
+  EXPECT_EQ(read_text(folder / "w"), "first");
 }
 
 TEST(AtomicFile, SaysWhyItCannotWrite) {
