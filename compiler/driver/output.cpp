@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
+#include "compiler/base/error.h"
 #include "compiler/support/unicode.h"
 
 namespace netc {
@@ -21,8 +24,9 @@ Output::Output(const OutputOptions& options) : options_(options) {
 }
 
 void Output::result(const std::string& text) const {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (written || errno == EPIPE) return;  // a reader that has seen enough, as in `netc … | head`, is no error of ours
+  throw RuntimeError("E0604", std::string("cannot write the results to the standard output: ") + std::strerror(errno));
 }
 
 void Output::note(const std::string& text) const {

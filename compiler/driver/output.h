@@ -18,7 +18,7 @@ class Output {
   bool json() const { return options_.json; }
   bool quiet() const { return options_.quiet; }
 
-  // A result. `text` ends with a newline.
+  // A result. `text` ends with a newline. THROWS RuntimeError E0604 where it cannot be written.
   void result(const std::string& text) const;
   // What a person likes to know; nothing with --quiet.
   void note(const std::string& text) const;

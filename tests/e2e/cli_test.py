@@ -4,8 +4,9 @@ import json
 import os
 from pathlib import Path
 import re
+import subprocess
 
-from support import SOURCE, Case, main, read_npy, write_npy
+from support import NETC, SOURCE, Case, main, read_npy, write_npy
 
 PARAMETERS = {  # torchvision's, at 1000 classes
     "std.resnet:resnet18": (11_689_512, 11_689_512),
@@ -226,6 +227,30 @@ class CommandLine(Case):
             self.assertTrue(inference.strip() and training.strip(), stage)
             if stage not in ("ast", "grad"):
                 self.assertGreater(len(training), len(inference), stage)
+
+    def test_never_replaces_what_is_no_file(self):
+        self.tiny()
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        self.netc("emit", "tiny.net", "--stage=ast", "--output", "pipe")
+        self.assertTrue(pipe.is_fifo())
+        self.assertEqual(os.read(reader, 1 << 16).decode(), self.netc("emit", "tiny.net", "--stage=ast").stdout)
+        os.close(reader)
+
+    def test_results_that_cannot_be_written_are_an_error(self):
+        self.tiny()
+        for command in (["emit", "tiny.net", "--stage=ast"], ["devices", "--json"], ["ops"]):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([NETC, *command], cwd=self.folder, stdout=full, stderr=subprocess.PIPE, text=True)
+            self.assertEqual(done.returncode, 4, command)
+            self.assertIn("E0604", done.stderr)
+            self.assertIn("No space left on device", done.stderr)
+        reader, writer = os.pipe()  # `netc … | head`
+        os.close(reader)
+        done = subprocess.run([NETC, "emit", "tiny.net", "--stage=ast"], cwd=self.folder, stdout=writer, stderr=subprocess.PIPE)
+        os.close(writer)
+        self.assertEqual(done.returncode, 0)
 
     def test_processors(self):
         self.tiny()
