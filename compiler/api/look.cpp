@@ -53,12 +53,13 @@ std::vector<LayerValue> choose(const ElaboratedNetwork& network, const std::vect
   return chosen;
 }
 
-SampleSet read_samples(const LookRequest& request, const ElaboratedNetwork& network, const ModelInfo& info, Executor& executor) {
+SampleSet read_samples(Project& project, const LookRequest& request, const ElaboratedNetwork& network, const ModelInfo& info, Executor& executor) {
   if (network.inputs.size() != 1) throw RuntimeError("E0924", "a network to look into has one input");
   if (!request.inputs.empty()) return read_pictures(request.inputs, network.inputs[0], info);
   if (!network.dataset)
     throw RuntimeError("E0924", "`" + request.network.reference + "` names no `train`, so there is no data set", "FILE.net:TRAIN, or --input FILE.png");
-  return take_samples(*load_role(*network.dataset, "test", request.data, network, executor), request.count, network.inputs[0]);
+  const std::optional<int64_t> ignored_label = find_recipe(project, request.network.reference).loss.ignored_label;
+  return take_samples(*load_role(*network.dataset, "test", request.data, network, executor, ignored_label, info.class_names), request.count, network.inputs[0]);
 }
 
 // The parameter of the first layer with filters that can be drawn.
@@ -109,7 +110,7 @@ std::vector<Picture> look(Project& project, const LookRequest& request, Executor
   ModelInfo info = load_weights_into(model, request.weights, request.names, project, executor);
   const ElaboratedNetwork& network = model.compilation.network;
   if (info.preprocess.empty() && network.dataset) info.preprocess = network.dataset->preprocess;
-  const SampleSet samples = read_samples(request, network, info, executor);
+  const SampleSet samples = read_samples(project, request, network, info, executor);
 
   std::vector<Picture> pictures;
   add_filters(pictures, network, *model.state);

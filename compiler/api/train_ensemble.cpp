@@ -21,7 +21,8 @@ std::optional<EvalResult> join_members(Project& project, const JoinRequest& requ
   save_checkpoint(request.output, *model.state, info);
   const std::string role = evaluation_role(recipe.dataset);
   if (role == "test" && !recipe.dataset.test) return std::nullopt;
-  const std::unique_ptr<Dataset> test = load_role(recipe.dataset, role, request.data, model.compilation.network, executor, recipe.loss.ignored_label);
+  const std::unique_ptr<Dataset> test =
+      load_role(recipe.dataset, role, request.data, model.compilation.network, executor, recipe.loss.ignored_label, info.class_names);
   Context context(*model.executable, model.state);
   return evaluate(context, *test, executor);
 }

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "compiler/api/inner_networks.h"
 #include "compiler/api/layer_table.h"
 #include "compiler/base/error.h"
+#include "runtime/data/find_files.h"
 #include "runtime/data/select.h"
 #include "runtime/initialize.h"
 #include "runtime/thread_pool.h"
@@ -21,8 +23,8 @@ Recipe overridden(Recipe recipe, const TrainingRequest& request) {
   recipe.precision = precision_of(request.settings, &recipe);
   recipe.winograd = request.settings.winograd;
   for (const auto& [role, path] : request.data) {
-    if (role == "train") recipe.dataset.train = find_source(recipe.dataset, role, request.data);
-    if (role == "test") recipe.dataset.test = find_source(recipe.dataset, role, request.data);
+    const DataSourceSpec source = find_source(recipe.dataset, role, request.data);
+    (role == "train" ? recipe.dataset.train : recipe.dataset.test) = source;
   }
   return recipe;
 }
@@ -30,6 +32,16 @@ Recipe overridden(Recipe recipe, const TrainingRequest& request) {
 bool is_folder(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::is_directory(path, ignored);
+}
+
+const std::optional<DataSourceSpec>& declared(const DatasetSpec& dataset, const std::string& role) {
+  return role == "train" ? dataset.train : dataset.test;
+}
+
+void require_declared(const DatasetSpec& dataset, const std::string& role) {
+  if (!declared(dataset, role))
+    throw RuntimeError("E0701", "the data set `" + dataset.name + "` declares no `" + role + "`",
+                       "declare it in the .net file: " + role + " = image_folder(\"PATH\")");
 }
 
 std::string in_folder(const std::string& folder, const std::string& declared) {
@@ -40,15 +52,14 @@ std::string in_folder(const std::string& folder, const std::string& declared) {
 
 DataSourceSpec find_source(const DatasetSpec& dataset, const std::string& role,
                            const std::map<std::string, std::string>& overrides) {
-  for (const auto& [name, path] : overrides)
+  for (const auto& [name, path] : overrides) {
     if (name != "train" && name != "test")
       throw RuntimeError("E0701", "a data set has no role `" + name + "`", "--data train=PATH or --data test=PATH");
-  const std::optional<DataSourceSpec>& declared = role == "train" ? dataset.train : dataset.test;
+    require_declared(dataset, name);  // a path for what is not there would do nothing
+  }
+  require_declared(dataset, role);
   const auto given = overrides.find(role);
-  if (!declared)
-    throw RuntimeError("E0701", "the data set `" + dataset.name + "` declares no `" + role + "`",
-                       "declare it in the .net file: " + role + " = image_folder(\"PATH\")");
-  DataSourceSpec source = *declared;
+  DataSourceSpec source = *declared(dataset, role);
   if (given == overrides.end()) return source;
 
   const std::string& path = given->second;
@@ -62,6 +73,7 @@ DataSourceSpec find_source(const DatasetSpec& dataset, const std::string& role,
     source.images = in_folder(path, source.images);
   } else {
     source.images = path;
+    if (!source.labels.empty()) source.labels = resolve_path(declared(dataset, role)->base_dir, source.labels);  // as declared
   }
   return source;
 }
@@ -75,21 +87,47 @@ std::unique_ptr<Dataset> part_of(std::unique_ptr<Dataset> data, const DatasetSpe
   return select(std::move(data), role == "validation" ? std::move(split.validation) : std::move(split.train));
 }
 
+// The folders of the training data, where these are an image folder that is on this machine.
+std::vector<std::string> training_folders(const DatasetSpec& dataset, const std::map<std::string, std::string>& overrides) {
+  if (!dataset.train || dataset.train->kind != DataSourceSpec::Kind::image_folder) return {};
+  try {
+    return folder_classes(find_source(dataset, "train", overrides), "train");
+  } catch (const RuntimeError& error) {
+    if (error.code() != "E0701") throw;
+    return {};
+  }
+}
+
+// Numbers the classes of an image folder by their names: as the weights or the training data do (options.class_names), as
+// `classes` says, or as the training's folders are sorted. They must be as many as the network tells apart.
+void number_folders(LoadOptions& options, const DataSourceSpec& source, const DatasetSpec& dataset,
+                    const std::map<std::string, std::string>& overrides, const ElaboratedNetwork& network) {
+  std::vector<std::string>& order = options.class_names;
+  const bool known = !order.empty();
+  if (!known) order = dataset.class_names;
+  if (order.empty() && options.role == "test") order = training_folders(dataset, overrides);
+  const std::vector<std::string> folders = folder_classes(source, options.role);
+  const auto classes = static_cast<int64_t>(order.empty() ? folders.size() : order.size());
+  if (network.classes > 0 && classes != network.classes)
+    throw RuntimeError("E0501", fmt::format("{} logits, {} classes in {}", network.classes, classes, source.images),
+                       fmt::format("--set classes={}", classes));
+  if (known || options.role != "train") return;
+  for (const std::string& name : order)
+    if (std::find(folders.begin(), folders.end(), name) == folders.end())
+      throw RuntimeError("E0711", fmt::format("{} has no folder for the class `{}`", source.images, name));
+}
+
 std::unique_ptr<Dataset> load(const DatasetSpec& dataset, const std::map<std::string, std::string>& overrides,
                               const ElaboratedNetwork& network, LoadOptions options, Executor& executor) {
   options.skip_corrupt = dataset.skip_corrupt;
   options.channels = network.inputs.empty() || network.inputs[0].shape.size() != 3 ? 0 : network.inputs[0].shape[0];
   if (options.role == "validation") options.role = "train";  // it is held out of it
   const DataSourceSpec source = find_source(dataset, options.role, overrides);
-  // A folder's classes are its folders: they must be as many as the network tells apart, neither more nor less.
-  const bool names_classes = source.kind == DataSourceSpec::Kind::image_folder;
-  if (!names_classes) options.classes = network.classes;
-  std::unique_ptr<Dataset> data = load_dataset(source, options, executor);
-  const auto found = static_cast<int64_t>(data->class_names().size());
-  if (names_classes && network.classes > 0 && found != network.classes)
-    throw RuntimeError("E0501", fmt::format("{} logits, {} classes in {}", network.classes, found, source.images),
-                       fmt::format("--set classes={}", found));
-  return data;
+  if (source.kind == DataSourceSpec::Kind::image_folder)
+    number_folders(options, source, dataset, overrides, network);
+  else
+    options.classes = network.classes;
+  return load_dataset(source, options, executor);
 }
 
 }  // namespace
@@ -97,8 +135,9 @@ std::unique_ptr<Dataset> load(const DatasetSpec& dataset, const std::map<std::st
 std::unique_ptr<Dataset> load_role(const DatasetSpec& dataset, const std::string& role,
                                    const std::map<std::string, std::string>& overrides,
                                    const ElaboratedNetwork& network, Executor& executor,
-                                   std::optional<int64_t> ignored_label) {
+                                   std::optional<int64_t> ignored_label, const std::vector<std::string>& class_names) {
   LoadOptions options;
+  options.class_names = class_names;
   options.role = role;
   options.preprocess = dataset.preprocess;
   options.ignored_label = ignored_label;
@@ -108,9 +147,11 @@ std::unique_ptr<Dataset> load_role(const DatasetSpec& dataset, const std::string
 
 std::unique_ptr<Dataset> load_augmented(const Recipe& recipe, const std::string& role,
                                         const std::map<std::string, std::string>& overrides,
-                                        const ElaboratedNetwork& network, Executor& executor) {
+                                        const ElaboratedNetwork& network, Executor& executor,
+                                        const std::vector<std::string>& class_names) {
   LoadOptions options;
   options.role = role;
+  options.class_names = class_names;
   options.preprocess = training_preprocess(recipe);
   options.ignored_label = recipe.loss.ignored_label;
   if (crops_when_read(recipe)) {
@@ -160,7 +201,8 @@ void Training::load_data() {
   if (!train_) train_ = load_augmented(recipe_, "train", {}, network, *executor_);
   // Held-out samples say which epoch is the best; the test set is for `netc eval` then.
   const std::string role = recipe_.dataset.validation > 0 ? "validation" : "test";
-  if (role == "validation" || recipe_.dataset.test) test_ = load_role(recipe_.dataset, role, {}, network, *executor_, recipe_.loss.ignored_label);
+  if (role == "validation" || recipe_.dataset.test) 
+    test_ = load_role(recipe_.dataset, role, {}, network, *executor_, recipe_.loss.ignored_label, train_->class_names());
 }
 
 ModelInfo Training::info() const {

@@ -85,14 +85,17 @@ std::unique_ptr<Dataset> balance_classes(Recipe& recipe, Project& project, const
                                          const std::map<std::string, std::string>& overrides, Executor& executor);
 
 // Loads a role ("train", "validation", "test") for this network: its channels and classes, preprocessed as the data set says.
+// `class_names`: the classes as the weights or the training data number them; folders are numbered by them.
 std::unique_ptr<Dataset> load_role(const DatasetSpec& dataset, const std::string& role,
                                    const std::map<std::string, std::string>& overrides,
                                    const ElaboratedNetwork& network, Executor& executor,
-                                   std::optional<int64_t> ignored_label = {});
+                                   std::optional<int64_t> ignored_label = {},
+                                   const std::vector<std::string>& class_names = {});
 
 // The same for samples that the recipe augments, where `augment` replaces `preprocess` (rule 28).
 std::unique_ptr<Dataset> load_augmented(const Recipe& recipe, const std::string& role,
                                         const std::map<std::string, std::string>& overrides,
-                                        const ElaboratedNetwork& network, Executor& executor);
+                                        const ElaboratedNetwork& network, Executor& executor,
+                                        const std::vector<std::string>& class_names = {});
 
 }  // namespace netc

@@ -75,8 +75,8 @@ class Evaluation {
     load();
     const ElaboratedNetwork& network = model_.compilation.network;
     const std::string role = evaluation_role(recipe_.dataset);
-    test_ = request.augmented ? load_augmented(recipe_, role, command.data, network, pool_)
-                              : load_role(recipe_.dataset, role, command.data, network, pool_, recipe_.loss.ignored_label);
+    test_ = request.augmented ? load_augmented(recipe_, role, command.data, network, pool_, info_.class_names)
+                              : load_role(recipe_.dataset, role, command.data, network, pool_, recipe_.loss.ignored_label, info_.class_names);
   }
 
   EvalResult run(ClassificationReport* report = nullptr) {

@@ -75,7 +75,9 @@ class Prediction {
     if (!command_.data_role.empty()) {
       if (!network.dataset)
         throw RuntimeError("E0924", "`" + command_.network.reference + "` names no `train`, so there is no data set", "FILE.net:TRAIN");
-      const std::unique_ptr<Dataset> data = load_role(*network.dataset, command_.data_role, command_.data, network, pool_);
+      const std::optional<int64_t> ignored_label = find_recipe(environment_.project, command_.network.reference).loss.ignored_label;
+      const std::unique_ptr<Dataset> data =
+          load_role(*network.dataset, command_.data_role, command_.data, network, pool_, ignored_label, info_.class_names);
       return {take_samples(*data, command_.count, network.inputs.at(0))};
     }
     if (command_.inputs.empty())
@@ -159,9 +161,9 @@ class Prediction {
         text += fmt::format("{} {} {:.1f} %", i ? "," : "", class_name(ranked[i].index), 100 * ranked[i].probability);
       }
       if (n < samples.labels.size()) {
-        const auto label = static_cast<size_t>(samples.labels[n]);
+        const int64_t label = samples.labels[n];  // an ignored one may be no class
         item["label"] = label;
-        text += fmt::format("   (it is {})", class_name(label));
+        text += fmt::format("   (it is {})", label < 0 ? std::to_string(label) : class_name(static_cast<size_t>(label)));
       }
       json.push_back(std::move(item));
       text += "\n";

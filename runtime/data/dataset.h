@@ -11,7 +11,7 @@
 //   E0701 no such file         E0702 unreadable           E0703 another format        E0704 truncated or
 //   corrupt E0705 trailing bytes       E0706 sizes do not agree   E0707 label out of range    E0708
 //   unsupported variant E0709 too large            E0710 images that the network or the preprocessing cannot
-//   take
+//   take      E0711 class folders of another data set
 #pragma once
 
 #include <memory>
@@ -78,12 +78,16 @@ struct LoadOptions {
   int64_t crop_height = 0, crop_width = 0;
   std::optional<int64_t> ignored_label{};  // a label that may stand beside the classes
   bool skip_corrupt = false;               // corrupt pictures are left out and named; else they are errors
+  std::vector<std::string> class_names{};  // of an image folder: its classes in the order of their numbers; empty: as they are sorted
 };
 
 // Looks only whether there are files of a source's names. THROWS RuntimeError E0701.
 void require_files(const DataSourceSpec& spec, const std::string& role);
 
-// THROWS RuntimeError E0701 to E0710.
+// The classes of an image folder: the names of its folders, sorted. THROWS RuntimeError E0701 to E0703.
+std::vector<std::string> folder_classes(const DataSourceSpec& spec, const std::string& role);
+
+// THROWS RuntimeError E0701 to E0711.
 std::unique_ptr<Dataset> load_dataset(const DataSourceSpec& spec, const LoadOptions& options,
                                       Executor& executor);
 

@@ -17,6 +17,14 @@ bool is_image_name(const fs::path& path) {
   return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
 }
 
+// "ant, bee, cat, …"
+std::string joined(const std::vector<std::string>& names) {
+  constexpr size_t kShown = 12;
+  std::string text;
+  for (size_t i = 0; i < names.size() && i < kShown; ++i) text += (i > 0 ? ", `" : "`") + names[i] + "`";
+  return text + (names.size() > kShown ? ", ..." : "");
+}
+
 [[noreturn]] void unreadable(const std::string& folder, const std::error_code& error) {
   throw RuntimeError("E0702", "cannot read " + folder + ": " + error.message());
 }
@@ -54,19 +62,28 @@ std::vector<std::string> image_files(const std::string& folder) {
 
 }  // namespace
 
+std::vector<std::string> folder_classes(const DataSourceSpec& spec, const std::string& role) {
+  return class_folders(find_file(spec.base_dir, spec.images, role));
+}
+
 ImageList list_image_folder(const DataSourceSpec& spec, const LoadOptions& options) {
   ImageList list;
   list.source = find_file(spec.base_dir, spec.images, options.role);
-  list.class_names = class_folders(list.source);
+  const std::vector<std::string> folders = class_folders(list.source);
+  list.class_names = options.class_names.empty() ? folders : options.class_names;
   const auto classes = static_cast<int64_t>(list.class_names.size());
   if (options.classes && classes > options.classes)
     throw RuntimeError("E0707", list.source + " has " + std::to_string(classes) + " classes, the network " +
                                     std::to_string(options.classes));
-  for (int64_t label = 0; label < classes; ++label)
-    for (std::string& path : image_files((fs::path(list.source) / list.class_names[static_cast<size_t>(label)]).string())) {
+  for (const std::string& folder : folders) {
+    const auto label = std::find(list.class_names.begin(), list.class_names.end(), folder) - list.class_names.begin();
+    if (label == classes)
+      throw RuntimeError("E0711", list.source + ": the folder `" + folder + "` is none of the classes " + joined(list.class_names));
+    for (std::string& path : image_files((fs::path(list.source) / folder).string())) {
       list.names.push_back(std::move(path));
       list.labels.push_back(label);
     }
+  }
   list.decode = [](int64_t, const std::string& path) { return decode_image_file(path); };
   return list;
 }

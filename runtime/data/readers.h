@@ -33,7 +33,7 @@ struct CroppedImages {
 
 // What image_list.h decodes, preprocessed and with the network's channels, because they may differ in size before.
 struct ImageList;
-// ROOT/CLASS/…/image.png: classes are the sorted folders of ROOT.
+// ROOT/CLASS/…/image.png: classes are the folders of ROOT, numbered as options.class_names are, or as they are sorted.
 ImageList list_image_folder(const DataSourceSpec& spec, const LoadOptions& options);
 // Tar files of WebDataset's layout: 0007.jpg, 0007.cls; in the order of the files' names.
 ImageList list_shards(const DataSourceSpec& spec, const LoadOptions& options);

@@ -139,6 +139,12 @@ TEST(Preprocess, ShorterSideAndCrop) {
                        preprocess(line, {{PreprocessSpec::Kind::resize, 256, 0}}, "x");
                      }),
             "E0709 x would be resized from 1x1000000 to 256x256000000 pixels; at most 100000000 are allowed");
+  // A file of weights may ask for anything.
+  for (const int64_t size : {int64_t{1} << 61, INT64_MAX}) {
+    Image small{1, 8, 16, std::vector<uint8_t>(128)};
+    EXPECT_EQ(error_of(folder, [&] { preprocess(small, {{PreprocessSpec::Kind::resize, size, 0}}, "x"); }).substr(0, 37),
+              "E0709 x would be resized from 8x16 to");
+  }
 }
 
 TEST(ImageFolder, SortedClassesAndChannels) {
@@ -175,6 +181,30 @@ TEST(ImageFolder, SortedClassesAndChannels) {
                  load_dataset({DataSourceSpec::Kind::image_folder, "data/emu", "", folder.path()}, {}, pool);
                }),
       "E0703 data/emu has no folders: an image folder has one for each class, with its images");
+}
+
+// Numbers belong to names: sorting other folders, or fewer, must not shift them.
+TEST(ImageFolder, ClassesAreNumberedByTheirNames) {
+  TemporaryFolder folder;
+  for (const char* name : {"bee", "cat", "dog"}) folder.write("data/" + std::string(name) + "/a.png", png(1, 1, PNG_FORMAT_GRAY, name));
+  SerialExecutor executor;
+  const DataSourceSpec source{DataSourceSpec::Kind::image_folder, "data", "", folder.path()};
+  EXPECT_EQ(folder_classes(source, "test"), (std::vector<std::string>{"bee", "cat", "dog"}));
+  LoadOptions options;
+  options.role = "test";
+  options.channels = 1;
+  options.class_names = {"dog", "cat", "bee", "ant"};
+  const auto data = load_dataset(source, options, executor);
+  EXPECT_EQ(data->class_names(), options.class_names);
+  ASSERT_EQ(data->count(), 3);
+  for (int64_t i = 0; i < 3; ++i) {
+    std::byte pixel;
+    data->copy_image(i, &pixel);
+    EXPECT_EQ(options.class_names[static_cast<size_t>(data->labels()[static_cast<size_t>(i)])][0], static_cast<char>(pixel));
+  }
+  options.class_names = {"ant", "bee", "cat"};
+  EXPECT_EQ(error_of(folder, [&] { load_dataset(source, options, executor); }),
+            "E0711 data: the folder `dog` is none of the classes `ant`, `bee`, `cat`");
 }
 
 }  // namespace

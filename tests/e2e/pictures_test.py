@@ -74,6 +74,34 @@ class Pictures(Case):
             self.assertIn(f"E0501 {classes} logits, 3 classes", done.stderr)
             self.assertIn("--set classes=3", done.stderr)
 
+    def test_classes_are_compared_by_name(self):
+        test = self.folder / "photos/test"
+        # Fewer test folders: a class without pictures shifts no other class's number.
+        (test / "bright").rename(self.folder / "bright")
+        self.netc("train", "p.net", "--seed", 1, "--output", "out")
+        weights = ("--weights", "out/last.safetensors")
+        self.assertEqual(self.json("eval", "p.net", *weights)["top1"], 1.0)
+        self.assertIn("(it is dark)", self.netc("predict", "p.net", *weights, "--sample", "test", "--count", 1).stdout)
+        # Other folders, as many: never shifted silently.
+        (self.folder / "bright").rename(test / "tartan")
+        message = "E0711 photos/test: the folder `tartan` is none of the classes `bright`, `dark`, `striped`"
+        for command in (("train", "p.net", "--output", "no"), ("eval", "p.net", *weights), ("predict", "p.net", *weights, "--sample", "test"), ("look", "p.net", *weights, "--output", "l")):
+            self.assertIn(message, self.netc(*command, code=3).stderr.replace(str(self.folder) + "/", ""))
+
+    def test_declared_classes_give_the_order(self):
+        self.write("p.net", NET.replace("preprocess", 'classes = ["striped", "dark", "bright"]; preprocess'))
+        self.netc("train", "p.net", "--seed", 1, "--output", "out")
+        weights = ("--weights", "out/last.safetensors")
+        self.assertEqual(self.json("eval", "p.net", *weights)["top1"], 1.0)
+        names = ("bright", "dark", "striped")
+        found = self.json("predict", "p.net", *weights, "--input", *[f"photos/test/{name}/3.png" for name in names])
+        self.assertEqual([p["predictions"][0]["name"] for p in found], list(names))
+        # The weights' numbers hold, whatever the program says now.
+        self.write("p.net", NET)
+        self.assertEqual(self.json("eval", "p.net", *weights)["top1"], 1.0)
+        self.write("p.net", NET.replace("preprocess", 'classes = ["striped", "dark", "dim"]; preprocess'))
+        self.assertIn("E0711 photos/train has no folder for the class `dim`", self.netc("train", "p.net", "--output", "no", code=3).stderr)
+
 
 if __name__ == "__main__":
     main()

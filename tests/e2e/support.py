@@ -108,8 +108,8 @@ class Case(unittest.TestCase):
         self.folder = Path(tempfile.mkdtemp(prefix="netc-e2e-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
-    def netc(self, *args, code=0, timeout=300, env=None):
-        done = subprocess.run([NETC, *map(str, args)], cwd=self.folder, capture_output=True, text=True, timeout=timeout,
+    def netc(self, *args, code=0, timeout=300, env=None, cwd=""):
+        done = subprocess.run([NETC, *map(str, args)], cwd=self.folder / cwd, capture_output=True, text=True, timeout=timeout,
                               stdin=subprocess.DEVNULL,
                               env={**os.environ, "NETC_CACHE_DIR": str(self.folder / "cache"), **(env or {})})
         self.assertEqual(done.returncode, code, f"netc {' '.join(map(str, args))}\n{done.stdout}\n{done.stderr}")

@@ -28,6 +28,17 @@ class Train(Case):
         self.assertGreater(metrics["top1"], 0.9)
         self.assertGreaterEqual(metrics["top5"], metrics["top1"])
 
+    def test_data_options_name_what_is_there(self):
+        self.tiny()
+        self.assertIn("E0701 a data set has no role `trian`", self.train("a", "--data", "trian=x.npy", code=3).stderr)
+        self.write("no_test.net", (self.folder / "tiny.net").read_text().replace("    test =", "    validation = 25%  //"))
+        self.netc("train", "no_test.net", "--output", "v", "--epochs", 1)
+        refused = self.netc("eval", "no_test.net", "--weights", "v/last.safetensors", "--data", "test=test_x.npy", code=3)
+        self.assertIn("E0701 the data set `shapes` declares no `test`", refused.stderr)
+        # Only the images are replaced: the labels stay where they are declared.
+        (self.folder / "elsewhere").mkdir()
+        self.netc("train", "../tiny.net", "--output", "out", "--epochs", 1, "--data", "train=../train_x.npy", cwd="elsewhere")
+
     def test_same_bits_at_any_number_of_threads(self):
         self.tiny()
         for threads in (1, 2, 3, 5, 8):
