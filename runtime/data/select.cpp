@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <map>
 
 #include "compiler/base/error.h"
@@ -31,6 +32,12 @@ class SelectedDataset final : public Dataset {
   std::vector<int64_t> numbers_;
 };
 
+std::string number_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  return text;
+}
+
 // The samples of each class, shuffled by a key of their own.
 std::map<int64_t, std::vector<int64_t>> shuffled_classes(std::span<const int64_t> labels) {
   const uint32_t path = path_key("data/select");
@@ -55,7 +62,11 @@ Split split_samples(std::span<const int64_t> labels, double validation, int64_t 
     samples.resize(samples.size() - held_out);
   }
   const int64_t left = static_cast<int64_t>(labels.size() - split.validation.size()), wanted = subset > 0 ? subset : left;
-  if (wanted > left || left == 0 || (validation > 0 && split.validation.empty()))
+  if (validation > 0 && split.validation.empty())
+    throw RuntimeError("E0706", name + " has " + std::to_string(labels.size()) + " training samples, too few of any class for " +
+                                    number_text(100 * validation) + " % of them, rounded, to be one",
+                       "a larger `validation`");
+  if (wanted > left || left == 0)
     throw RuntimeError("E0706", name + " has " + std::to_string(labels.size()) + " training samples: " + std::to_string(split.validation.size()) +
                                     " are held out, and " + std::to_string(wanted) + " of the other " + std::to_string(left) + " are asked for");
   // One sample of each class in turn, until there are enough.

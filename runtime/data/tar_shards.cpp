@@ -1,12 +1,13 @@
 // Tar files in the layout of WebDataset (https://github.com/webdataset/webdataset): the members of a sample follow each other
-// and have one name up to its first dot, "0007.jpg" and "0007.cls", the class as a number. Shards may be compressed (gzip,
-// xz, zstd). They are read by libarchive one after the other; the pictures are decoded in parallel.
+// and have one name up to its first dot, "0007.jpg" and "0007.cls", the class as a number. What follows that dot says what a
+// member is, in any case: "0007.seg.png" is something else than the sample's picture, and is passed over, as hidden files are
+// (macOS's "._0007.jpg"). Shards may be compressed (gzip, xz, zstd). They are read by libarchive one after the other; the pictures are decoded in parallel.
 #include <archive.h>
 #include <archive_entry.h>
 
-#include <algorithm>
+#include <cctype>
+#include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -42,14 +43,27 @@ struct Shards {
   int64_t bytes = 0;
 };
 
-bool has_extension(const std::string& name, std::initializer_list<const char*> extensions) {
-  return std::any_of(extensions.begin(), extensions.end(), [&](const char* e) { return name.ends_with(e); });
-}
+// What a member's name says: "train/0007" and "seg.png" of "train/0007.seg.png", split at the first dot of the last part.
+struct MemberName {
+  explicit MemberName(const std::string& path) {
+    const size_t slash = path.rfind('/'), start = slash == std::string::npos ? 0 : slash + 1, dot = path.find('.', start);
+    hidden = dot == start;
+    key = path.substr(0, dot);
+    if (dot == std::string::npos) return;
+    for (const char c : path.substr(dot + 1)) extension += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  bool is_picture() const { return extension == "png" || extension == "jpg" || extension == "jpeg"; }
+  bool is_label() const { return extension == "cls"; }
 
-// "train/0007" of "train/0007.seg.png": up to the first dot of the last part.
-std::string key_of(const std::string& path) {
-  const size_t slash = path.rfind('/'), start = slash == std::string::npos ? 0 : slash + 1;
-  return path.substr(0, path.find('.', start));
+  std::string key, extension;
+  bool hidden = false;
+};
+
+// A text of a file, to show in a message.
+std::string shown(const std::string& text) {
+  std::string result;
+  for (const char c : text.substr(0, 20)) result += c >= ' ' && c < 127 ? c : '?';
+  return result;
 }
 
 class ShardReader {
@@ -64,15 +78,15 @@ class ShardReader {
     archive_read_support_filter_gzip(archive_.get());
     archive_read_support_filter_xz(archive_.get());
     archive_read_support_filter_zstd(archive_.get());
-    if (archive_read_open_filename(archive_.get(), path_.c_str(), size_t{1} << 16) != ARCHIVE_OK)
-      throw RuntimeError("E0703", path_ + " is not a tar file: " + why());
     try {
+      if (archive_read_open_filename(archive_.get(), path_.c_str(), size_t{1} << 16) != ARCHIVE_OK) refuse_beginning();
       read_members();
     } catch (const RuntimeError& error) {
       // The rest of a damaged shard cannot be found; what came before it stands.
       if (!options_.skip_corrupt || error.code() != "E0704") throw;
       shards_.skipped.push_back({path_, error.what()});
-      sample_ = {};
+      const bool whole = !sample_.picture.empty() && sample_.label && sample_.fault.empty();
+      if (!whole) sample_ = {};
     }
     finish_sample();
   }
@@ -82,19 +96,31 @@ class ShardReader {
     const char* text = archive_error_string(archive_.get());
     return text ? text : "an error";
   }
+  // A compressed file whose beginning cannot be unpacked is damaged (libarchive has no filters then); anything else at the beginning is another format.
+  [[noreturn]] void refuse_beginning() const {
+    constexpr int kUnknownFormat = EILSEQ;  // libarchive's number for it, on Linux
+    const bool packed = archive_filter_count(archive_.get()) != 1 && archive_errno(archive_.get()) != kUnknownFormat;
+    throw RuntimeError(packed ? "E0704" : "E0703", path_ + (packed ? " is corrupt at its beginning: " : " is not a tar file: ") + why());
+  }
   std::string place(const std::string& member) const { return path_ + ": " + member + " at offset " + std::to_string(offset_); }
 
   void read_members() {
     bool lost = false;  // looking for the next header after a damaged one
     for (bool first = true;; first = false) {
       archive_entry* entry = nullptr;
+      if (!first && !lost) archive_read_data_skip(archive_.get());
+      const int64_t member_end = archive_filter_bytes(archive_.get(), 0);
       const int status = archive_read_next_header(archive_.get(), &entry);
-      if (status == ARCHIVE_EOF) return;
+      if (status == ARCHIVE_EOF) {
+        // Two blocks of zeros end a tar file. libarchive takes a file that ends behind a member for whole, too.
+        if (archive_filter_bytes(archive_.get(), 0) > member_end) return;
+        throw RuntimeError("E0704", path_ + " ends at offset " + std::to_string(member_end) + " without the blocks of zeros that end a tar file");
+      }
       const int64_t position = archive_read_header_position(archive_.get());
       const std::string where = position >= 0 ? "at offset " + std::to_string(position) : "after offset " + std::to_string(offset_);
       if (position >= 0) offset_ = position;  // there is none where the file ends within a member
       if (status != ARCHIVE_OK && status != ARCHIVE_WARN) {
-        if (first) throw RuntimeError("E0703", path_ + " is not a tar file: " + why());
+        if (first) refuse_beginning();
         const std::string what = path_ + " is corrupt " + where + ": " + why();
         if (status != ARCHIVE_RETRY || !options_.skip_corrupt) throw RuntimeError("E0704", what);
         if (!lost) shards_.skipped.push_back({path_, what});
@@ -104,18 +130,21 @@ class ShardReader {
       lost = false;
       const char* utf8 = archive_entry_pathname_utf8(entry);
       const char* name = utf8 ? utf8 : archive_entry_pathname(entry);
-      if (!name || archive_entry_filetype(entry) != AE_IFREG) continue;
-      add_member(name, archive_entry_size(entry));
+      if (!name) continue;
+      const bool link = archive_entry_hardlink(entry) || archive_entry_filetype(entry) == AE_IFLNK;
+      if (link || archive_entry_filetype(entry) == AE_IFREG) add_member(name, archive_entry_size(entry), link);
     }
   }
 
-  void add_member(const std::string& name, int64_t size) {
-    const bool picture = has_extension(name, {".png", ".jpg", ".jpeg"}), label = has_extension(name, {".cls"});
-    if (const std::string key = key_of(name); key != sample_.key) {
+  void add_member(const std::string& name, int64_t size, bool link) {
+    const MemberName parts(name);
+    if (parts.hidden) return;
+    if (parts.key != sample_.key) {
       finish_sample();
-      sample_.key = key;
+      sample_.key = parts.key;
     }
-    if (!picture && !label) return;  // texts, other tensors: libarchive passes over them
+    if (!parts.is_picture() && !parts.is_label()) return;  // texts, other tensors: libarchive passes over them
+    if (link) return fault(place(name) + " is a link to another member, which is not followed");
     if (size < 0 || size > kMaxMember) throw RuntimeError("E0709", place(name) + " is " + std::to_string(size) + " bytes");
     std::vector<std::byte> bytes(static_cast<size_t>(size));
     size_t done = 0;
@@ -124,18 +153,19 @@ class ShardReader {
       if (got <= 0) throw RuntimeError("E0704", place(name) + " is truncated" + (got < 0 ? ": " + why() : ""));
       done += static_cast<size_t>(got);
     }
-    if (label) return add_label(name, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    if (parts.is_label()) return add_label(name, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
     if (!sample_.picture.empty()) return fault(place(name) + " is the second picture of its sample");
     sample_.picture = place(name);
     sample_.bytes = std::move(bytes);
   }
 
   void add_label(const std::string& name, std::string text) {
-    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.pop_back();
     int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || text.empty())
-      return fault(place(name) + " is `" + text.substr(0, 20) + "`, not the number of a class");
+      return fault(place(name) + " is `" + shown(text) + "`, not the number of a class");
+    if (sample_.label) return fault(place(name) + " is the second class of its sample");
     require_label(value, options_.classes, options_, path_, "of " + name);
     sample_.label = value;
   }

@@ -14,7 +14,7 @@ namespace netc {
 namespace {
 
 // A member of a tar file (POSIX ustar), padded to blocks of 512 bytes.
-std::string member(const std::string& name, const std::string& bytes) {
+std::string member(const std::string& name, const std::string& bytes, char type = '0') {
   std::string header(512, '\0');
   const auto put = [&](size_t at, const std::string& text) { header.replace(at, text.size(), text); };
   char size[13];
@@ -26,7 +26,8 @@ std::string member(const std::string& name, const std::string& bytes) {
   put(124, size);
   put(136, "00000000000");
   put(148, "        ");
-  put(156, "0");
+  put(156, std::string(1, type));
+  if (type == '1') put(157, "1.cls");
   put(257, std::string("ustar\0" "00", 8));
   unsigned sum = 0;
   for (const char c : header) sum += static_cast<unsigned char>(c);
@@ -82,6 +83,48 @@ TEST(Shards, SamplesInTheOrderOfFilesAndMembers) {
   EXPECT_EQ(values(*load(folder, "packed.tar.xz")), (std::vector<int>{8}));
 }
 
+TEST(Shards, NamesAsOtherToolsWriteThem) {
+  TemporaryFolder folder;
+  folder.write("s.tar", member("._1.png", "macOS") + member("./1.PNG", picture(1)) + member("./1.seg.png", picture(9)) + member("./1.cls", "2\r\n") +
+                            member("._2.png", "macOS") + member("2.Jpg", picture(2)) + member("2.CLS", "1") + kEnd);
+  const auto data = load(folder, "s.tar");
+  EXPECT_EQ(values(*data), (std::vector<int>{1, 2}));
+  EXPECT_EQ(labels(*data), (std::vector<int64_t>{2, 1}));
+}
+
+// A shard that was cut is an error wherever the cut is; with `skip` every whole sample before it stays.
+TEST(Shards, CutAnywhere) {
+  const std::string first = member("1.png", picture(1)) + member("1.cls", "1"), second = member("2.png", picture(2)) + member("2.cls", "0");
+  ASSERT_EQ(first.size(), 2048u);
+  struct Case {
+    size_t size;
+    std::string error;
+    std::vector<int> left;
+  };
+  const Case cases[] = {{4096, "E0704 s.tar ends at offset 4096 without the blocks of zeros that end a tar file", {1, 2}},
+                        {3072, "E0704 s.tar ends at offset 3072 without the blocks of zeros that end a tar file", {1}},
+                        {2048 + 200, "E0704 s.tar is corrupt after offset 1024: ", {1}},
+                        {2048 + 512 + 30, "E0704 s.tar: 2.png at offset 2048 is truncated", {1}},
+                        {2048 - 500, "E0704 s.tar ends at offset 1548 without the blocks of zeros", {1}}};
+  for (const Case& c : cases) {
+    TemporaryFolder folder;
+    folder.write("s.tar", (first + second + kEnd).substr(0, c.size));
+    EXPECT_EQ(error_of(folder, [&] { load(folder, "s.tar"); }).substr(0, c.error.size()), c.error);
+    const auto data = load(folder, "s.tar", true);
+    EXPECT_EQ(values(*data), c.left) << c.size;
+    EXPECT_EQ(data->skipped().size(), 1u) << c.size;
+  }
+  TemporaryFolder folder;
+  const std::string packed = gzip(first + second + kEnd);
+  folder.write("a.tar.gz", packed.substr(0, packed.size() / 4));
+  folder.write("b.tar", first + kEnd);
+  const std::string damaged = "E0704 a.tar.gz is corrupt at its beginning: ";
+  EXPECT_EQ(error_of(folder, [&] { load(folder, "*.tar*"); }).substr(0, damaged.size()), damaged);
+  const auto data = load(folder, "*.tar*", true);
+  EXPECT_EQ(values(*data), (std::vector<int>{1}));
+  EXPECT_EQ(data->skipped().size(), 1u);
+}
+
 // A corrupt record is named, with shard, member and offset; it is an error, or it is left out.
 TEST(Shards, CorruptRecords) {
   const std::string good = member("1.png", picture(1)) + member("1.cls", "1"), last = member("9.png", picture(9)) + member("9.cls", "2") + kEnd;
@@ -97,6 +140,12 @@ TEST(Shards, CorruptRecords) {
       {member("2.png", whole) + member("2.cls", "cat"), "E0703 s.tar: 2.cls at offset 3072 is `cat`, not the number of a class | fix: corrupt = skip"},
       {member("2.png", whole) + member("2.jpg", whole) + member("2.cls", "0"),
        "E0703 s.tar: 2.jpg at offset 3072 is the second picture of its sample | fix: corrupt = skip"},
+      {member("2.png", whole) + member("2.cls", "0") + member("2.cls", "1"),
+       "E0703 s.tar: 2.cls at offset 4096 is the second class of its sample | fix: corrupt = skip"},
+      {member("2.png", whole) + member("2.cls", "0\r1"), "E0703 s.tar: 2.cls at offset 3072 is `0?1`, not the number of a class | fix: corrupt = skip"},
+      {member("2.png", whole) + member("2.cls", "", '1'),
+       "E0703 s.tar: 2.cls at offset 3072 is a link to another member, which is not followed | fix: corrupt = skip"},
+      {member("2.seg.png", whole) + member("2.cls", "0"), "E0703 s.tar: `2` has a class and no picture | fix: corrupt = skip"},
       {std::string(1024, 'x'), "E0704 s.tar is corrupt at offset 2048: "},
   };
   for (const Case& c : cases) {
@@ -111,7 +160,7 @@ TEST(Shards, CorruptRecords) {
   }
   TemporaryFolder folder;
   folder.write("s.tar", good.substr(0, 700));
-  const std::string cut = "E0704 s.tar is corrupt after offset 0: Trunc", cut_within = "E0704 s.tar: 1.png at offset 0 is truncated";
+  const std::string cut = "E0704 s.tar ends at offset 700 without the blocks of zeros", cut_within = "E0704 s.tar: 1.png at offset 0 is truncated";
   EXPECT_EQ(error_of(folder, [&] { load(folder, "s.tar"); }).substr(0, cut.size()), cut);
   EXPECT_EQ(error_of(folder, [&] { load(folder, "s.tar", true); }), "E0706 s.tar holds no picture that can be read");
   folder.write("s.tar", good.substr(0, 540));
@@ -165,7 +214,7 @@ TEST(Select, PartsKeepTheClassesSharesAndDoNotOverlap) {
   EXPECT_EQ(error_of(folder, [&] { split_samples(of_samples, 0.2, 81, "d"); }),
             "E0706 d has 100 training samples: 20 are held out, and 81 of the other 80 are asked for");
   EXPECT_EQ(error_of(folder, [&] { split_samples(std::vector<int64_t>{0, 1}, 0.2, 0, "d"); }),
-            "E0706 d has 2 training samples: 0 are held out, and 2 of the other 2 are asked for");
+            "E0706 d has 2 training samples, too few of any class for 20 % of them, rounded, to be one | fix: a larger `validation`");
 
   std::shared_ptr<const Dataset> data = make_dataset({DType::u8, 1, 1, 1}, {std::byte{5}, std::byte{6}, std::byte{7}}, {2, 0, 1}, {"a", "b", "c"});
   const auto part = select(data, {2, 0});
