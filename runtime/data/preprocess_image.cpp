@@ -161,11 +161,13 @@ BasicImage<T> preprocess(BasicImage<T> image, const std::vector<PreprocessSpec>&
         int64_t height = spec.height, width = spec.width;
         if (width == 0) {  // the shorter side becomes `height`, the other one follows, rounded down
           int64_t shorter = std::min(image.height, image.width), longer = std::max(image.height, image.width);
-          int64_t other = spec.height * longer / shorter;
+          int64_t other = 0;
+          if (!checked_mul(spec.height, longer, other)) other = INT64_MAX;  // more than is allowed, too
+          other /= shorter;
           height = image.height <= image.width ? spec.height : other;
           width = image.height <= image.width ? other : spec.height;
         }
-        if (height > kMaxPixels / width)
+        if (height > kMaxPixels / std::max<int64_t>(width, 1))
           throw RuntimeError("E0709", name + " would be resized from " + std::to_string(image.height) + "x" +
                                           std::to_string(image.width) + " to " + std::to_string(height) +
                                           "x" + std::to_string(width) + " pixels; at most " +

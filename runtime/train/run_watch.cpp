@@ -52,6 +52,25 @@ std::vector<std::string> cells_of(const std::string& line) {
   return cells;
 }
 
+// A whole number that fills its cell.
+std::optional<int64_t> whole(const std::string& text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() && value >= 0 ? std::optional(value) : std::nullopt;
+}
+
+// The numbers of a row's step and epoch. THROWS RuntimeError E0605 for a row that this netc did not write.
+struct RowPlace {
+  int64_t step, epoch;
+};
+RowPlace place_of(const std::string& path, const std::vector<std::string>& cells, size_t columns, size_t step, size_t epoch) {
+  const std::optional<int64_t> s = cells.size() == columns ? whole(cells[step]) : std::nullopt, e = s ? whole(cells[epoch]) : std::nullopt;
+  if (!e)
+    throw RuntimeError("E0605", path + " is damaged: a row begins with `" + (cells.empty() ? "" : cells[0].substr(0, 20)) + "`",
+                       "remove it, or resume without --watch");
+  return {*s, *e};
+}
+
 double number(const std::string& text) { return std::strtod(text.c_str(), nullptr); }
 std::optional<double> number_if(const std::string& text) { return text.empty() ? std::nullopt : std::optional(number(text)); }
 
@@ -110,22 +129,23 @@ RunWatch::RunWatch(WatchOptions options) : options_(std::move(options)) {
   const bool resumed = options_.resumed;
   const std::string columns = std::string(kStepColumns) + (options_.scales_loss ? kScaleColumns : "") + "\n";
   steps_file_ = open_table(path_of("steps.csv"), resumed, columns, [&](const std::vector<std::string>& c) {
-    if (c.size() < kStepCells || number(c[0]) > static_cast<double>(options_.step)) return false;
-    steps_.push_back({std::stoll(c[1]), std::stoll(c[0]), number(c[2]), number(c[3]), number(c[4])});
+    const RowPlace at = place_of(path_of("steps.csv"), c, kStepCells + (options_.scales_loss ? 2 : 0), 0, 1);
+    if (at.step > options_.step) return false;
+    steps_.push_back({at.epoch, at.step, number(c[2]), number(c[3]), number(c[4])});
     return true;
   });
   epochs_file_ = open_table(path_of("epochs.csv"), resumed, kEpochColumns, [&](const std::vector<std::string>& c) {
-    if (c.size() != 9) return false;
-    const int64_t at = std::stoll(c[1]);
-    if (at > options_.step || (at == options_.step && !options_.epoch_closed)) return false;
-    epochs_.push_back({std::stoll(c[0]), at, number(c[2]), number_if(c[3]), number_if(c[4]), number_if(c[5]), number_if(c[6]),
+    const RowPlace at = place_of(path_of("epochs.csv"), c, 9, 1, 0);
+    if (at.step > options_.step || (at.step == options_.step && !options_.epoch_closed)) return false;
+    epochs_.push_back({at.epoch, at.step, number(c[2]), number_if(c[3]), number_if(c[4]), number_if(c[5]), number_if(c[6]),
                        number(c[7]), number(c[8])});
     return true;
   });
   gradients_file_ = open_table(path_of("gradients.csv"), resumed, "", [&](const std::vector<std::string>& c) {
-    gradients_named_ = true;
     return !c.empty() && number(c[0]) <= static_cast<double>(options_.step);
   });
+  std::error_code none;
+  gradients_named_ = resumed && std::filesystem::file_size(path_of("gradients.csv"), none) > 0 && !none;
   events_ = EventFile(options_.folder, options_.step);
 }
 
