@@ -84,13 +84,13 @@ double EntryIo::scalar(const std::string& name) const {
   throw InternalError("scalar output " + name + " is " + to_string(it->type));
 }
 
-int64_t EntryIo::require_images(const Dataset& data) const {
+int64_t EntryIo::require_images(const Dataset& data, const char* what) const {
   const TensorType& type = input("image").type;
   const ImageFormat& f = data.format();
   if (type.shape.size() != 4 || ImageFormat{type.dtype, type.shape[1], type.shape[2], type.shape[3]} != f) {
     TensorType one{type.dtype, {type.shape.begin() + (type.shape.empty() ? 0 : 1), type.shape.end()}};
     throw RuntimeError(
-        "E0710", "the data are images " + to_string(f) + ", the network takes " + to_string(one),
+        "E0710", std::string(what) + " are images " + to_string(f) + ", the network takes " + to_string(one),
         f.dtype == type.dtype ? "preprocess = [resize(...), center_crop(...)], or another `input`"
                               : "input image: another element type");
   }

@@ -33,7 +33,7 @@ class EntryIo {
   double scalar(const std::string& name) const;
 
   // The images of one batch. THROWS RuntimeError E0710 unless `data` are what input "image" takes.
-  int64_t require_images(const Dataset& data) const;
+  int64_t require_images(const Dataset& data, const char* what = "the data") const;
 
  private:
   const EntryPoint* entry_;

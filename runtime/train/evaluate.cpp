@@ -46,9 +46,11 @@ EvalResult evaluate(Context& context, const Dataset& data, Executor& executor, c
     scalars.valid_count = valid(number);
     scalars.first_sample = number * batch;
     eval.run(context, scalars, executor);
-    for (int64_t i = 0; options.report && i < valid(number); ++i)
+    for (int64_t i = 0; options.report && i < valid(number); ++i) {
+      if (b->labels[static_cast<size_t>(i)] == options.ignored_label) continue;
       options.report->add(std::span(probabilities).subspan(static_cast<size_t>(i * classes), static_cast<size_t>(classes)),
                           b->labels[static_cast<size_t>(i)]);
+    }
     done += valid(number);
     const auto counted = eval.has_output("counted") ? eval.scalar("counted") : static_cast<double>(valid(number));
     result.samples += static_cast<int64_t>(counted);
@@ -110,7 +112,7 @@ EvalResult evaluate_views(Context& context, const Recipe& recipe, int64_t views,
     if (!complete) continue;
     for (int64_t i = 0; i < valid(number); ++i) {
       const int64_t label = data.labels()[static_cast<size_t>(first(number) + i)];
-      if (label < 0 || label >= classes) continue;  // the loss ignores it
+      if (label == recipe.loss.ignored_label || label < 0 || label >= classes) continue;
       const double* p = mean.data() + i * classes;
       // As label_rank: a NaN is greater, equal scores by class number.
       int64_t rank = 0;

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 
 #include "runtime/context.h"
 #include "runtime/data/dataset.h"
@@ -26,6 +27,7 @@ struct EvalOptions {
   const std::atomic<bool>* stop = nullptr;  // asked before each batch
   std::function<void(int64_t done, int64_t samples)> on_progress;
   ClassificationReport* report = nullptr;  // replaced by this evaluation's; needs the output "probabilities"
+  std::optional<int64_t> ignored_label{};  // the loss's: such samples are not in the report, as they are not in the metrics
 };
 
 // The entry's inputs are "image" [N, C, H, W] and "label" i64 [N]; its outputs "loss_sum", "top1" and "top5",

@@ -39,6 +39,7 @@ class Training {
         source_([this](int64_t number, Batch& batch) { fill(number, batch); }) {
     if (batches_ > 1) accumulate_.emplace(context.program(), "accumulate");
     if (length_.steps_per_epoch == 0) refuse_few_samples();
+    if (job.test) EntryIo(context.program(), "eval").require_images(*job.test, "the test data");  // now, not after an epoch
     const TensorType& image = step_.input("image").type;
     augmented_size(job.recipe.augment, {image.shape[2], image.shape[3]});  // refuses crops that do not fit
     const AugmentParts parts = parts_of(job.recipe.augment);
@@ -50,6 +51,7 @@ class Training {
   }
 
   TrainResult run() {
+    should_stop();  // it may have been asked before the first step
     // Each turn begins at a step boundary; all that it depends on is in the state and in progress_.
     while (!stopped_) {
       if (at_epoch_end() && !progress_.epoch_closed) close_epoch();
@@ -80,6 +82,9 @@ class Training {
   // Early stopping: too many epochs have brought nothing better.
   bool gives_up() const {
     return job_.recipe.early_stop > 0 && progress_.epoch_closed && progress_.since_best >= job_.recipe.early_stop;
+  }
+  void arrive() const {
+    if (options_.reached) *options_.reached = progress_;
   }
   bool at_epoch_end() const { return progress_.step > 0 && progress_.step % length_.steps_per_epoch == 0; }
 
@@ -198,6 +203,7 @@ class Training {
     guard_.after_update(scale, scalars);
     ++progress_.step;
     if (average_) average_->after_step(progress_.step, context_, executor_);
+    arrive();
     report_step(epoch, in_epoch + 1, loss / static_cast<double>(batches_), rate, scale);
   }
 
@@ -259,7 +265,7 @@ class Training {
     if (step_.has_output("correct")) report.train_accuracy = progress_.correct / std::max(progress_.counted, 1.0);
     if (job_.test) {
       const AveragedWeights averaged(context_.state(), moving_average());
-      report.test = evaluate(context_, *job_.test, executor_, {options_.stop, options_.on_evaluate, watch_ ? &classes : nullptr});
+      report.test = evaluate(context_, *job_.test, executor_, {options_.stop, options_.on_evaluate, watch_ ? &classes : nullptr, job_.recipe.loss.ignored_label});
       if (report.test->stopped) {
         stopped_ = true;
         return;
@@ -286,11 +292,12 @@ class Training {
     }
     log_.write(record);
     if (watch_) watch_->epoch(record, report.test ? &classes : nullptr, context_.state());
+    observe_epoch(job_.recipe.schedule, report.test ? report.test->loss : report.train_loss, progress_.plateau);
+    arrive();
     if (report.best) {
       const AveragedWeights averaged(context_.state(), moving_average());
       save_best(!moving_average().empty());
     }
-    observe_epoch(job_.recipe.schedule, report.test ? report.test->loss : report.train_loss, progress_.plateau);
     save_last();
     if (options_.on_epoch) options_.on_epoch(report);
   }

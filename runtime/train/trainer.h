@@ -68,6 +68,7 @@ struct TrainOptions {
   int64_t keep = 1;               // checkpoints, the last one included
   std::string resume;             // a checkpoint to go on from; empty: from the context's state
   std::optional<TrainingProgress> start;  // where the context's state stands, without `resume`
+  TrainingProgress* reached = nullptr;    // where the state stands after each step and epoch, also if an exception ends the training
   std::string log_path;           // empty: none
   bool watch = false;             // tables, curves and events into the folder too (run_watch.h)
   int64_t log_every = 50;         // steps

@@ -142,6 +142,47 @@ TEST(Trainer, StoppedAnywhereAndResumedItEndsInTheSameBytes) {
   }
 }
 
+TEST(Trainer, AStopThatIsThereAlreadyTrainsNothing) {
+  TemporaryFolder folder;
+  Session first(folder / "a");
+  first.options.max_steps = 7;
+  first.go();
+  const std::string before = read_text(folder / "a/last.safetensors");
+  Session second(folder / "a", folder / "a/last.safetensors");
+  second.options.max_steps = 7;
+  const TrainResult result = second.go();
+  EXPECT_EQ(result.step, 7);
+  EXPECT_TRUE(result.stopped);
+  EXPECT_EQ(read_text(folder / "a/last.safetensors"), before);
+  const std::atomic<bool> stop{true};
+  Session third(folder / "b");
+  third.options.stop = &stop;
+  EXPECT_EQ(third.go().step, 0);
+}
+
+// A caller that goes on after an error must know where the weights stand.
+TEST(Trainer, SaysWhereAnErrorLeftIt) {
+  TemporaryFolder folder;
+  Session whole(folder / "whole"), broken(folder / "broken");
+  whole.go();
+  TrainingProgress reached;
+  broken.options.reached = &reached;
+  broken.options.on_step = [](const StepReport& report) {
+    if (report.step == 7) throw std::runtime_error("the caller's");
+  };
+  EXPECT_THROW(broken.go(), std::runtime_error);
+  EXPECT_EQ(reached.step, 7);
+  EXPECT_FALSE(reached.epoch_closed);
+  ThreadPool pool(1);
+  broken.options.start = reached;
+  broken.options.on_step = {};
+  const TrainResult rest = train(broken.context, {broken.recipe, *broken.train_data, broken.test_data.get(), {"linear()", {"a", "b", "c"}, {}, {}, {}}},
+                                 broken.options, pool);
+  EXPECT_EQ(rest.step, 20);
+  EXPECT_EQ(reached.step, 20);
+  EXPECT_EQ(read_text(folder / "broken/last.safetensors"), read_text(folder / "whole/last.safetensors"));
+}
+
 TEST(Trainer, StopsDuringAnEvaluation) {
   TemporaryFolder folder;
   Session(folder / "whole").go();
@@ -316,6 +357,11 @@ TEST(Trainer, PlateauAndEarlyStopSurviveInterruptions) {
     EXPECT_TRUE(second.go().gave_up);
     EXPECT_EQ(read_text(folder / "part/last.safetensors"), last) << stop;
   }
+  // The best epoch's checkpoint knows what the plateau made of that epoch, too.
+  Session from_best(folder / "from_best", folder / "whole/best.safetensors");
+  prepare(from_best);
+  EXPECT_TRUE(from_best.go().gave_up);
+  EXPECT_EQ(read_text(folder / "from_best/last.safetensors"), last);
   Session again(folder / "part", folder / "part/last.safetensors");  // has nothing left to do
   prepare(again);
   EXPECT_EQ(again.go().step, result.step);
@@ -403,6 +449,12 @@ TEST(Trainer, RefusesWhatCannotWork) {
             "E0710 the data are images u8[1, 2, 2], the network takes u8[1, 4, 4] | fix: preprocess = "
             "[resize(...), "
             "center_crop(...)], or another `input`");
+  Session test(folder / "test");  // before an epoch is trained in vain
+  test.test_data = make_dataset({DType::u8, 1, 2, 2}, std::vector<std::byte>(40), std::vector<int64_t>(10), {});
+  int64_t steps = 0;
+  test.options.on_step = [&](const StepReport&) { ++steps; };
+  EXPECT_EQ(error_of(folder, [&] { test.go(); }).substr(0, 73), "E0710 the test data are images u8[1, 2, 2], the network takes u8[1, 4, 4]");
+  EXPECT_EQ(steps, 0);
   Session crop(folder / "crop");
   crop.recipe.augment = {{AugmentSpec::Kind::crop, 7, 4, 1, 0}};
   EXPECT_EQ(error_of(folder, [&] { crop.go(); }), "E0710 crop(7x4, pad = 1) exceeds its padded image of 6x6");
