@@ -217,15 +217,16 @@ class NETC_EXPORT Trainer {
   uint64_t planned_bytes() const noexcept;
 
   // One optimizer step on `batch`, a tensor per inputs(), of which the first `count` samples are
-  // valid. Gives the mean loss before the update. Where the recipe accumulates, every `accumulate`-th call
+  // valid; fewer than batch_size() are an error where samples depend on each other, by batch norm, mixup or cutmix. Gives the mean loss before the update. Where the recipe accumulates, every `accumulate`-th call
   // updates the weights; save, resume and fit are errors between.
   Result<float> step(const Tensor* batch, int count) noexcept;
   // Loss and accuracy on the recipe's test set.
   Result<Metrics> evaluate() noexcept;
-  // Trains on the recipe's data set to its last epoch, or until stop(). `report` may be empty.
+  // Trains on the recipe's data set to its last epoch, or until stop(). `report` may be empty. Gives the metrics of the last
+  // epoch that ended; of no samples where stop() came before. After an error the trainer stands where its last step left it.
   Result<Metrics> fit(const std::function<void(const Progress&)>& report = {}) noexcept;
 
-  // The whole training state: a later resume goes on byte for byte.
+  // The whole training state: a later resume goes on byte for byte. Values that are not finite are an error, and not saved.
   Result<void> save(const std::string& path) noexcept;
   Result<void> resume(const std::string& path) noexcept;
 

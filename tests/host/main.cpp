@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,6 +43,42 @@ std::vector<float> predict(const netc::Network& network, std::vector<uint8_t>& p
   auto done = session->run(&image, &logits, batch);
   require(bool(done), "a run", done.error().text());
   return scores;
+}
+
+// Errors and stops leave a trainer where its last step left it: going on ends as if nothing had happened.
+void check_interrupted_training(const std::string& file, const netc::Options& options, const std::string& whole, double loss) {
+  const std::string saved = whole + ".interrupted";
+  auto trainer = netc::Trainer::from_recipe(file, options);
+  require(bool(trainer), "a trainer to interrupt");
+  require(!trainer->fit([](const netc::Progress& p) {
+    if (p.step == 5) throw std::runtime_error("the host's");
+  }), "an exception of the host's is an error");
+  require(bool(trainer->save(saved)), "save after an error");
+  auto stopped = trainer->fit([&](const netc::Progress& p) {
+    if (p.step == 7) trainer->stop();
+  });
+  require(stopped && stopped->samples == 0, "a stop before an epoch's end evaluates nothing");
+  auto metrics = trainer->fit();
+  require(metrics && metrics->loss == loss, "the rest of a training after an error and a stop");
+  auto resumed = netc::Trainer::from_recipe(file, options);
+  int64_t first = 0;
+  require(bool(resumed->resume(saved)), "resume what was saved after an error");
+  metrics = resumed->fit([&](const netc::Progress& p) {
+    if (first == 0) first = p.step;
+  });
+  require(metrics && metrics->loss == loss && first == 6, "it stands at the step of the error", std::to_string(first));
+}
+
+// With steps_per_epoch the samples are the host's: reading the data set for evaluate() makes no other training of it.
+void check_stepwise_training(const std::string& file, netc::Options options, const std::string& saved, const netc::Tensor* inputs, int batch) {
+  options.steps_per_epoch = 5;
+  auto trainer = netc::Trainer::from_recipe(file, options);
+  require(trainer && trainer->step(inputs, batch) && trainer->evaluate() && trainer->save(saved), "step, evaluate and save");
+  auto resumed = netc::Trainer::from_recipe(file, options);
+  auto done = resumed->resume(saved);
+  require(bool(done), "resume in a trainer that has not evaluated", done ? "" : done.error().text());
+  auto few = trainer->step(inputs, batch - 1);  // the network has batch norm
+  require(!few && few.error().kind == netc::ErrorKind::argument, "fewer samples than batch norm needs are an error");
 }
 
 }  // namespace
@@ -117,6 +154,8 @@ int main(int argc, char** argv) {
   auto again = resumed->evaluate();
   require(again && again->loss == metrics->loss, "the resumed network is the saved one");
   require(!resumed->resume(folder + "/none.safetensors"), "a missing checkpoint is an error");
+  check_interrupted_training(file, options, saved, metrics->loss);
+  check_stepwise_training(file, options, folder + "/steps.safetensors", inputs, batch);
 
   // One network, many threads; any executor; any batch; any strides: the same bits.
   options.max_batch = 5;

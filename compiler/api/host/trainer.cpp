@@ -7,6 +7,7 @@
 
 #include "compiler/api/host/host.h"
 #include "compiler/api/training.h"
+#include "compiler/ir/op_def.h"
 #include "runtime/train/augment_inputs.h"
 #include "runtime/train/entry_io.h"
 #include "runtime/train/finite.h"
@@ -42,6 +43,7 @@ struct Trainer::Impl {
   int64_t accumulated = 0;  // batches of the next step
   std::atomic<bool> stop{false};
   uint64_t planned = 0;
+  const char* coupling = nullptr;  // what makes a batch's samples depend on each other, so that none may be missing
 
   explicit Impl(const Options& given) : options(given) {}
 
@@ -61,6 +63,10 @@ struct Trainer::Impl {
       io->set_input(role, batch.back().data());
       if (accumulate) accumulate->set_input(role, batch.back().data());
     }
+    const Graph& graph = training->model().compilation.network.graph;
+    for (const Node& node : graph.nodes)
+      if (node.op->name == "batch_norm") coupling = "batch norm takes its statistics of";
+    if (parts_of(training->recipe().augment).mix) coupling = "mixing draws partners from";
     augment = AugmentInputs(*io);
     augment.bind(*io);
     if (accumulate) augment.bind(*accumulate);
@@ -92,6 +98,8 @@ struct Trainer::Impl {
     const Recipe& recipe = training->recipe();
     if (count < 1 || count > recipe.batch)
       throw ArgumentError(fmt::format("a batch of {}, the recipe's is {}", count, recipe.batch));
+    if (count < recipe.batch && coupling)
+      throw ArgumentError(fmt::format("a batch of {}, but {} all {} samples", count, coupling, recipe.batch));
     for (size_t i = 0; i < inputs.size(); ++i) {
       check_tensor(tensors[i], "input", inputs[i].name, internal(inputs[i].dtype), inputs[i].shape, count);
       std::memset(batch[i].data(), 0, batch[i].size());
@@ -128,8 +136,9 @@ struct Trainer::Impl {
     return static_cast<float>(io->scalar("loss"));
   }
 
+  // With steps_per_epoch the samples are the host's own, whether the data set has been read (by evaluate) or not.
   TrainingId id() {
-    if (training->has_data()) return training->id();
+    if (options.steps_per_epoch <= 0 && training->has_data()) return training->id();
     return {recipe_text(training->recipe()), training->context().program().target, 0, training->recipe().batch,
             training->recipe().seed};
   }
@@ -169,10 +178,11 @@ Result<Metrics> Trainer::evaluate() noexcept {
 Result<Metrics> Trainer::fit(const std::function<void(const Progress&)>& report) noexcept {
   return guarded<Metrics>(nullptr, [&] {
     impl_->require_step_boundary("fit");
+    impl_->stop = false;  // before the data are read, which takes its time: a stop() meanwhile counts
     impl_->require_data();
-    impl_->stop = false;
     TrainOptions options;
     options.start = impl_->progress;
+    options.reached = &impl_->progress;
     options.stop = &impl_->stop;
     if (report)
       options.on_step = [&](const StepReport& r) {
@@ -180,13 +190,16 @@ Result<Metrics> Trainer::fit(const std::function<void(const Progress&)>& report)
       };
     const TrainResult result = impl_->training->run(options);
     impl_->progress = result.progress;
-    return metrics_of(result.test ? *result.test : impl_->training->evaluate());
+    if (result.test) return metrics_of(*result.test);
+    return result.stopped ? Metrics{} : metrics_of(impl_->training->evaluate());
   });
 }
 
 Result<void> Trainer::save(const std::string& path) noexcept {
   return guarded<void>(nullptr, [&] {
     impl_->require_step_boundary("save");
+    const FiniteOptions none;
+    FiniteGuard(impl_->training->context().state(), impl_->training->recipe(), none).before_save();
     const TrainingId id = impl_->id();
     save_checkpoint(path, impl_->training->context().state(), impl_->training->info(), &id, &impl_->progress);
   });
