@@ -38,7 +38,20 @@ void require_same(const State& state, const TensorFile& file, const MemberPaths&
   }
 }
 
-void load_member(State& state, const MemberPaths& paths, bool first, const WeightsSpec& weights, Project& project) {
+// Scores are combined by the classes' numbers, and pictures are prepared once for all: members that record other classes or
+// another preprocessing than those before them do not fit. What a file does not record is not compared.
+void require_same_model(ModelInfo& known, const ModelInfo& member, const std::string& path) {
+  const auto compare = [&](auto& ours, const auto& theirs, const char* what) {
+    if (ours.empty()) ours = theirs;
+    if (theirs.empty() || ours == theirs) return;
+    throw RuntimeError("E0611", path + " was trained with " + what + " than the members before it",
+                       "train the members on one data set, whose `classes` gives the order");
+  };
+  compare(known.class_names, member.class_names, "other classes, or in another order,");
+  compare(known.preprocess, member.preprocess, "another preprocessing");
+}
+
+ModelInfo load_member(State& state, const MemberPaths& paths, bool first, const WeightsSpec& weights, Project& project) {
   const std::unique_ptr<TensorFile> file = open_tensor_file(resolve_path(weights.base_dir, weights.path));
   require_undamaged(*file);
   LoadWeightsOptions options = weights_options(weights, project);
@@ -50,18 +63,24 @@ void load_member(State& state, const MemberPaths& paths, bool first, const Weigh
     return loadable(slot) && paths.has(slot.path) && (first || !paths.shared(slot.path));
   });
   if (!first) require_same(state, *file, paths, options);
+  return read_model_info(*file);
 }
 
 }  // namespace
 
 void load_inner_networks(State& state, const std::string& prefix, const std::vector<InnerNetwork>& networks,
                          const WeightsSpec* together, Project& project) {
-  if (together) return load_member(state, {prefix, ""}, true, *together, project);
+  if (together) {
+    load_member(state, {prefix, ""}, true, *together, project);
+    return;
+  }
+  ModelInfo known;
   for (size_t i = 0; i < networks.size(); ++i) {
     if (!networks[i].weights)
       throw RuntimeError("E0601", networks[i].name.empty() ? "the teacher has no weights" : "`" + networks[i].name + "` has no weights",
                          networks[i].name.empty() ? "teacher(..., weights = \"FILE\")" : "--weights FILE of the whole ensemble, or member(..., weights = \"FILE\")");
-    load_member(state, {prefix, networks[i].name}, i == 0, *networks[i].weights, project);
+    const ModelInfo member = load_member(state, {prefix, networks[i].name}, i == 0, *networks[i].weights, project);
+    require_same_model(known, member, networks[i].weights->path);
   }
 }
 

@@ -53,6 +53,11 @@ std::span<const Explanation> data_explanations() {
        "weights with these paths frozen.\n",
        "ensemble e { a = member(net, weights = \"a.safetensors\"); b = member(net, weights = \"b.safetensors\"); shared = [\"stem.**\"] }\n",
        "train member = net on d { ...; weights = load(\"trunk.safetensors\", except = [\"fc.**\"]); freeze = [\"stem.**\"] }\n"},
+      {"E0611", "members of different data",
+       "An ensemble adds its members' scores class by class, by number, and prepares a picture once for all of them. So\n"
+       "members whose files record other class names, another order of them, or another preprocessing do not fit.\n",
+       "ensemble e { a = member(net, weights = \"cats_dogs.safetensors\"); b = member(net, weights = \"dogs_cats.safetensors\") }\n",
+       "dataset d { ...; classes = [\"cat\", \"dog\"] }\n"},
       {"E0701", "no file matches",
        "A path of a data set is relative to the .net file that declares it. `--data` says where the data lie\n"
        "on this machine without editing the file.\n",
