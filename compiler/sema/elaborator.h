@@ -270,7 +270,7 @@ class Elaborator {
   TensorDatum combine(const Ensemble& ensemble, const std::vector<TensorDatum>& scores);
   void run_ensemble(const Ensemble& ensemble, Span span);
   TensorDatum teacher_scores(const Ensemble& teacher);
-  ValueId distillation(ValueId logits, const Request& request);
+  ValueId distillation(ValueId logits, ValueId label, const Request& request);
   TensorDatum member_input(const InputStmt& input, const Shape& shape);
   // The path of a state: of those that members share, without the member's name.
   std::string state_path(const std::string& path) const;

@@ -157,8 +157,8 @@ TensorDatum Elaborator::teacher_scores(const Ensemble& teacher) {
   return scores;
 }
 
-// temperature^2 * KL(teacher || network), the mean over the batch.
-ValueId Elaborator::distillation(ValueId logits, const Request& request) {
+// temperature^2 * KL(teacher || network), the mean over the batch, without the samples whose label the loss ignores.
+ValueId Elaborator::distillation(ValueId logits, ValueId label, const Request& request) {
   const DistillSpec& spec = *request.recipe->distill;
   const TensorDatum scores = teacher_scores(*request.teacher);
   const int64_t classes = builder_.type(logits).shape[1];
@@ -168,11 +168,22 @@ ValueId Elaborator::distillation(ValueId logits, const Request& request) {
   builder_.set_origin(origin_at(span, "teacher.loss"));
   const double cooling = 1 / spec.temperature;
   const ValueId theirs = build::mul(builder_, scores.id, cooling), ours = build::mul(builder_, logits, cooling);
-  const ValueId target = builder_.emit(op("softmax"), {theirs}, {{"axis", int64_t{1}}});
-  const Attrs mean{{"reduction", std::string("mean")}};
-  const ValueId cross = builder_.emit(op("cross_entropy_against"), {ours, target}, mean);
-  const ValueId entropy = builder_.emit(op("cross_entropy_against"), {theirs, target}, mean);  // of the teacher: no gradient
-  return build::mul(builder_, build::sub(builder_, cross, entropy), spec.temperature * spec.temperature);
+  ValueId target = builder_.emit(op("softmax"), {theirs}, {{"axis", int64_t{1}}});
+  LossSpec plain;
+  plain.ignored_label = request.recipe->loss.ignored_label;
+  const Attrs sum{{"reduction", std::string("sum")}}, mean{{"reduction", std::string("mean")}};
+  ValueId counted;  // how many samples count, where not all do
+  if (plain.ignored_label) {
+    const ValueId weight = targets_of(label, plain, classes).weight;
+    target = build::mul(builder_, target, weight);
+    counted = builder_.emit(op("sum_valid"), {weight}, sum);
+  }
+  const Attrs& reduction = counted.valid() ? sum : mean;
+  const ValueId cross = builder_.emit(op("cross_entropy_against"), {ours, target}, reduction);
+  const ValueId entropy = builder_.emit(op("cross_entropy_against"), {theirs, target}, reduction);  // of the teacher: no gradient
+  ValueId divergence = build::sub(builder_, cross, entropy);
+  if (counted.valid()) divergence = build::div(builder_, divergence, build::maximum(builder_, counted, build::number(builder_, 1e-20, counted)));
+  return build::mul(builder_, divergence, spec.temperature * spec.temperature);
 }
 
 }  // namespace netc

@@ -173,7 +173,7 @@ void Elaborator::add_objective(const Request& request) {
   }
   if (request.teacher) {
     const double share = request.recipe->distill->share;
-    total = build::add(builder_, build::mul(builder_, total, 1 - share), build::mul(builder_, distillation(logits, request), share));
+    total = build::add(builder_, build::mul(builder_, total, 1 - share), build::mul(builder_, distillation(logits, label, request), share));
   }
   builder_.set_origin(origin_at(span, "loss"));
   builder_.add_output("loss", total);
