@@ -59,7 +59,9 @@ SampleSet read_samples(Project& project, const LookRequest& request, const Elabo
   if (!network.dataset)
     throw RuntimeError("E0924", "`" + request.network.reference + "` names no `train`, so there is no data set", "FILE.net:TRAIN, or --input FILE.png");
   const std::optional<int64_t> ignored_label = find_recipe(project, request.network.reference).loss.ignored_label;
-  return take_samples(*load_role(*network.dataset, "test", request.data, network, executor, ignored_label, info.class_names), request.count, network.inputs[0]);
+  const std::unique_ptr<Dataset> data = load_role(*network.dataset, "test", request.data, network, executor, ignored_label, info.class_names);
+  if (request.on_data) request.on_data(*data);
+  return take_samples(*data, request.count, network.inputs[0]);
 }
 
 // The parameter of the first layer with filters that can be drawn.

@@ -5,11 +5,13 @@
 //     write_png(p.name + ".png", p.image);
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "compiler/api/compile.h"
+#include "runtime/data/dataset.h"
 #include "runtime/data/image.h"
 #include "runtime/executor.h"
 
@@ -24,6 +26,7 @@ struct LookRequest {
   int64_t count = 4;                        // samples, without `inputs`
   int64_t channels = 8;                     // of each layer, the first ones
   std::vector<std::string> layers;          // globs over paths; empty: the first layer, and the last of each size
+  std::function<void(const Dataset& data)> on_data{};  // once the test data are read, which may lack corrupt records
 };
 
 struct Picture {

@@ -5,6 +5,7 @@
 
 #include "compiler/api/convert_weights.h"
 #include "compiler/driver/commands.h"
+#include "compiler/driver/json_text.h"
 #include "compiler/driver/load_report.h"
 
 namespace netc {
@@ -32,7 +33,7 @@ int run(const ConvertCommand& command, Environment& environment) {
   const ConvertResult result = convert_weights(environment.project, request);
   Output& output = environment.output;
   if (output.json()) {
-    output.result(json_of(result).dump(2) + "\n");
+    output.result(json_text(json_of(result)));
     return kExitOk;
   }
   std::string text;

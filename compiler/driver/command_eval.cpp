@@ -8,6 +8,8 @@
 #include "compiler/base/error.h"
 #include "compiler/driver/code_origin.h"
 #include "compiler/driver/commands.h"
+#include "compiler/driver/json_text.h"
+#include "compiler/driver/load_report.h"
 #include "runtime/data/atomic_file.h"
 #include "runtime/thread_pool.h"
 #include "runtime/train/plot_svg.h"
@@ -77,12 +79,14 @@ class Evaluation {
     const std::string role = evaluation_role(recipe_.dataset);
     test_ = request.augmented ? load_augmented(recipe_, role, command.data, network, pool_, info_.class_names)
                               : load_role(recipe_.dataset, role, command.data, network, pool_, recipe_.loss.ignored_label, info_.class_names);
+    environment.output.note(skipped_report(*test_, role));
   }
 
   EvalResult run(ClassificationReport* report = nullptr) {
     Context context(*model_.executable, model_.state);
     EvalOptions options;
     options.report = report;
+    options.ignored_label = recipe_.loss.ignored_label;
     options.on_progress = [&](int64_t done, int64_t samples) { environment_.output.progress(fmt::format("testing {}/{}", done, samples)); };
     const EvalResult result = command_.views > 0 ? evaluate_views(context, recipe_, command_.views, *test_, pool_, options)
                                                  : evaluate(context, *test_, pool_, options);
@@ -96,6 +100,7 @@ class Evaluation {
     perturb_weights(model_, noise, command_.seed, pool_);
   }
 
+  int64_t skipped() const { return static_cast<int64_t>(test_->skipped().size()); }
   std::string precision() const { return std::string(name_of(model_.compilation.precision.type)); }
   std::vector<std::string> class_names() const {
     const std::vector<std::string>& declared = model_.compilation.network.class_names;
@@ -138,7 +143,7 @@ int run_table(const EvalCommand& command, Environment& environment) {
       rows.push_back(std::move(row));
     }
   }
-  environment.output.result(environment.output.json() ? rows.dump(2) + "\n" : (environment.output.animates() ? "\r" : "") + table.text());
+  environment.output.result(environment.output.json() ? json_text(rows) : (environment.output.animates() ? "\r" : "") + table.text());
   return kExitOk;
 }
 
@@ -155,8 +160,9 @@ int run(const EvalCommand& command, Environment& environment) {
   if (!command.svg.empty()) write_file(command.svg, plot_confusion(report, names));
   if (output.json()) {
     Json json = to_json(result);
+    json["skipped"] = evaluation.skipped();
     if (command.report) json.update(to_json(report, names));
-    output.result(json.dump(2) + "\n");
+    output.result(json_text(json));
     return kExitOk;
   }
   output.result(fmt::format("{}loss {:.4f}  top-1 {:.2f} %  top-5 {:.2f} %  of {} samples\n", output.animates() ? "\r" : "",

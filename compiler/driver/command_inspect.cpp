@@ -6,6 +6,7 @@
 #include "compiler/api/convert_weights.h"
 #include "compiler/base/error.h"
 #include "compiler/driver/commands.h"
+#include "compiler/driver/json_text.h"
 #include "runtime/data/byte_source.h"
 #include "runtime/data/image.h"
 #include "runtime/data/npy.h"
@@ -50,7 +51,11 @@ Report read_idx_header(const std::string& path) {
     throw RuntimeError("E0703", fmt::format("{}: netc knows no such format", path),
                        "safetensors, .pt, .npz, .npy, PNG, JPEG or IDX");
   Shape shape;
-  for (uint32_t i = 0; i < magic - kUnsignedBytes; ++i) shape.push_back(source.big_endian_32("an extent"));
+  int64_t elements = 1;
+  for (uint32_t i = 0; i < magic - kUnsignedBytes; ++i) {
+    shape.push_back(source.big_endian_32("an extent"));
+    if (!checked_mul(elements, shape.back(), elements)) throw RuntimeError("E0703", fmt::format("{}: the shape {} overflows", path, to_string(shape)));
+  }
   return {"idx", {{"data", {DType::u8, shape}}}, {}};
 }
 
@@ -77,7 +82,7 @@ int run(const InspectCommand& options, Environment& environment) {
     Json tensors = Json::array();
     for (const auto& [name, type] : report.tensors) tensors.push_back(tensor_json(name, type));
     const Json json = {{"kind", report.kind}, {"elements", elements}, {"bytes", bytes}, {"metadata", report.metadata}, {"tensors", tensors}};
-    environment.output.result(json.dump(2) + "\n");
+    environment.output.result(json_text(json));
     return kExitOk;
   }
   std::string text;

@@ -8,6 +8,8 @@
 #include "compiler/base/error.h"
 #include "compiler/driver/code_origin.h"
 #include "compiler/driver/commands.h"
+#include "compiler/driver/json_text.h"
+#include "compiler/driver/load_report.h"
 #include "runtime/thread_pool.h"
 
 namespace netc {
@@ -17,7 +19,8 @@ int run(const LookCommand& command, Environment& environment) {
   const std::vector<Picture> pictures =
       look(environment.project,
            {{command.network.reference, command.network.set, false}, settings_of(command.device), command.weights, command.names,
-            command.inputs, command.data, command.count, command.channels, command.layers},
+            command.inputs, command.data, command.count, command.channels, command.layers,
+            [&](const Dataset& data) { environment.output.note(skipped_report(data, "test")); }},
            pool);
   std::error_code error;
   std::filesystem::create_directories(command.output, error);
@@ -30,7 +33,7 @@ int run(const LookCommand& command, Environment& environment) {
     table.add({path, picture.call.empty() ? picture.layer : picture.layer + "  " + picture.call, to_string(picture.shape)});
     json.push_back({{"picture", path}, {"layer", picture.layer}, {"call", picture.call}, {"shape", picture.shape}});
   }
-  environment.output.result(environment.output.json() ? json.dump(2) + "\n" : table.text());
+  environment.output.result(environment.output.json() ? json_text(json) : table.text());
   return kExitOk;
 }
 

@@ -13,6 +13,8 @@
 #include "compiler/base/error.h"
 #include "compiler/driver/code_origin.h"
 #include "compiler/driver/commands.h"
+#include "compiler/driver/json_text.h"
+#include "compiler/driver/load_report.h"
 #include "runtime/thread_pool.h"
 
 namespace netc {
@@ -78,6 +80,7 @@ class Prediction {
       const std::optional<int64_t> ignored_label = find_recipe(environment_.project, command_.network.reference).loss.ignored_label;
       const std::unique_ptr<Dataset> data =
           load_role(*network.dataset, command_.data_role, command_.data, network, pool_, ignored_label, info_.class_names);
+      environment_.output.note(skipped_report(*data, command_.data_role));
       return {take_samples(*data, command_.count, network.inputs.at(0))};
     }
     if (command_.inputs.empty())
@@ -168,7 +171,7 @@ class Prediction {
       json.push_back(std::move(item));
       text += "\n";
     }
-    environment_.output.result(environment_.output.json() ? json.dump(2) + "\n" : text);
+    environment_.output.result(environment_.output.json() ? json_text(json) : text);
   }
 
   const PredictCommand& command_;

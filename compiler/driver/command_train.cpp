@@ -11,6 +11,7 @@
 #include "compiler/base/error.h"
 #include "compiler/driver/code_origin.h"
 #include "compiler/driver/commands.h"
+#include "compiler/driver/json_text.h"
 #include "compiler/driver/load_report.h"
 #include "runtime/thread_pool.h"
 
@@ -74,25 +75,28 @@ std::string bad_layers(const std::vector<BadLayer>& layers) {
   return text;
 }
 
-// Corrupt records that `corrupt = skip` leaves out.
-void report_skipped(const std::vector<SkippedRecord>& skipped, Output& output) {
-  constexpr size_t kShown = 10;
-  if (skipped.empty()) return;
-  std::string text = fmt::format("{} corrupt records are left out\n", skipped.size());
-  for (size_t i = 0; i < skipped.size() && i < kShown; ++i) text += fmt::format("  {}\n", skipped[i].why);
-  if (skipped.size() > kShown) text += "  ...\n";
-  output.note(text);
-}
+// Whether there are weights of a best epoch of this training: there are none before its first epoch's end, and a file in the
+// folder may be another training's then.
+bool has_best(const TrainResult& result) { return result.best && std::filesystem::exists(result.best_path); }
 
 nlohmann::ordered_json summary(const TrainResult& result, const StageSeconds& seconds) {
   nlohmann::ordered_json json = {{"steps", result.step}, {"epochs", result.epochs}, {"stopped", result.stopped},
-                                 {"compile_seconds", seconds.total()}, {"last", result.last_path}, {"best", result.best_path}};
+                                 {"compile_seconds", seconds.total()}, {"last", result.last_path}, {"best", nullptr}};
+  if (has_best(result)) json["best"] = result.best_path;
   if (result.test)
     json["test"] = {{"loss", result.test->loss}, {"top1", result.test->top1}, {"top5", result.test->top5},
                     {"samples", result.test->samples}};
   if (result.average) json["averaged_models"] = result.average->models;
   return json;
 }
+
+// What a training came to.
+struct Trained {
+  int code = kExitOk;
+  bool best = false;  // has_best
+  nlohmann::ordered_json summary;
+};
+Trained train_one(const TrainCommand& command, Environment& environment);
 
 // The members of an ensemble one after the other, each in a folder of its own, with the seed plus its number; then all of
 // them in one file (rule 29).
@@ -101,6 +105,13 @@ int train_members(const TrainCommand& command, const std::vector<InnerNetwork>& 
   const NetworkRequest network{command.network.reference, command.network.set};
   const Recipe recipe = find_recipe(environment.project, network.reference);
   const std::filesystem::path folder = folder_of(command, recipe.name);
+  if (!command.checkpoint.empty())
+    throw RuntimeError("E0924", "the members of `" + recipe.name + "` have checkpoints of their own", "--resume without a file");
+  nlohmann::ordered_json summaries = nlohmann::ordered_json::object();
+  const auto finish = [&](nlohmann::ordered_json together) {
+    if (output.json()) output.result(json_text({{"members", summaries}, {"together", std::move(together)}}));
+    return kExitOk;
+  };
   JoinRequest join{network, settings_of(command.device), command.data, {}, (folder / "best.safetensors").string()};
   for (size_t i = 0; i < members.size(); ++i) {
     if (members[i].weights) continue;
@@ -111,30 +122,29 @@ int train_members(const TrainCommand& command, const std::vector<InnerNetwork>& 
     if (command.seed) one.seed = *command.seed + i;
     if (!command.log.empty()) one.log = command.log + "." + members[i].name;
     output.note(fmt::format("member {}\n", members[i].name));
-    if (const int code = run(one, environment); code != kExitOk) return code;
+    const Trained trained = train_one(one, environment);
+    summaries[members[i].name] = trained.summary;
+    if (trained.code != kExitOk) {
+      finish(nullptr);
+      return trained.code;
+    }
     join.files[members[i].name] = (folder / members[i].name / "best.safetensors").string();
-    if (std::filesystem::exists(join.files[members[i].name])) continue;
+    if (trained.best) continue;
     output.note(fmt::format("member {} has not ended an epoch; go on with --resume\n", members[i].name));
-    return kExitOk;
+    return finish(nullptr);
   }
   make_folder(folder.string());
   ThreadPool pool(command.device.threads);
   const std::optional<EvalResult> together = join_members(environment.project, join, pool);
-  if (together && output.json())
-    output.result(nlohmann::ordered_json{{"together", {{"loss", together->loss}, {"top1", together->top1}, {"top5", together->top5}}}}.dump(2) + "\n");
-  else if (together)
+  if (together && !output.json())
     output.result(fmt::format("together: test loss {:.4f}  test accuracy {:.2f} %\n", together->loss, 100 * together->top1));
   output.note(fmt::format("weights: {}\n", join.output));
-  return kExitOk;
+  if (!together) return finish(nullptr);
+  return finish({{"loss", together->loss}, {"top1", together->top1}, {"top5", together->top5}});
 }
 
-}  // namespace
-
-int run(const TrainCommand& command, Environment& environment) {
+Trained train_one(const TrainCommand& command, Environment& environment) {
   Output& output = environment.output;
-  const NetworkRequest network_request{command.network.reference, command.network.set};
-  const std::vector<InnerNetwork> members = members_of(environment.project, network_request);
-  if (!members.empty()) return train_members(command, members, environment);
   const TrainingRequest request{{command.network.reference, command.network.set, false},
                                 settings_of(command.device),
                                 command.seed, command.epochs, command.batch, command.data, true, command.resume};
@@ -157,7 +167,8 @@ int run(const TrainCommand& command, Environment& environment) {
   output.note(fmt::format("{}: {} training samples, {} {} samples\n", recipe.dataset.name,
                           commas(training.train_data()->count()),
                           training.test_data() ? commas(training.test_data()->count()) : "no", role));
-  report_skipped(training.train_data()->skipped(), output);
+  output.note(skipped_report(*training.train_data(), "training"));
+  if (training.test_data() && role == "test") output.note(skipped_report(*training.test_data(), role));
 
   TrainOptions options;
   options.checkpoint_folder = folder_of(command, recipe.name);
@@ -187,17 +198,27 @@ int run(const TrainCommand& command, Environment& environment) {
   const TrainResult result = training.run(options);
   output.end_progress();
 
-  if (output.json()) output.result(summary(result, seconds).dump(2) + "\n");
-  if (interrupted) {
+  Trained trained{kExitOk, has_best(result), summary(result, seconds)};
+  if (interrupted && result.stopped) {  // one after the last step stops nothing
     output.note(fmt::format("interrupted; go on with --resume ({})\n", result.last_path));
-    return kExitInterrupted;
+    trained.code = kExitInterrupted;
+    return trained;
   }
   if (result.gave_up)
     output.note(fmt::format("ended after epoch {}: no better result in {} epochs\n", result.epochs, recipe.early_stop));
   if (result.stopped) output.note(fmt::format("stopped after step {}; go on with --resume\n", result.step));
-  // Before the first epoch's end there is no best one.
-  output.note(fmt::format("weights: {}\n", std::filesystem::exists(result.best_path) ? result.best_path : result.last_path));
-  return kExitOk;
+  output.note(fmt::format("weights: {}\n", trained.best ? result.best_path : result.last_path));
+  return trained;
+}
+
+}  // namespace
+
+int run(const TrainCommand& command, Environment& environment) {
+  const std::vector<InnerNetwork> members = members_of(environment.project, {command.network.reference, command.network.set});
+  if (!members.empty()) return train_members(command, members, environment);
+  const Trained trained = train_one(command, environment);
+  if (environment.output.json()) environment.output.result(json_text(trained.summary));
+  return trained.code;
 }
 
 }  // namespace netc

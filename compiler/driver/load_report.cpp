@@ -23,4 +23,14 @@ std::string load_report(const std::string& path, const LoadReport& report, const
   return text + "\n";
 }
 
+std::string skipped_report(const Dataset& data, const std::string& role) {
+  constexpr size_t kShown = 10;
+  const std::vector<SkippedRecord>& skipped = data.skipped();
+  if (skipped.empty()) return "";
+  std::string text = fmt::format("{} corrupt records of the {} data are left out\n", skipped.size(), role);
+  for (size_t i = 0; i < skipped.size() && i < kShown; ++i) text += fmt::format("  {}\n", skipped[i].why);
+  if (skipped.size() > kShown) text += "  ...\n";
+  return text;
+}
+
 }  // namespace netc

@@ -228,6 +228,16 @@ class CommandLine(Case):
             if stage not in ("ast", "grad"):
                 self.assertGreater(len(training), len(inference), stage)
 
+    def test_inspect_refuses_extents_that_overflow(self):
+        (self.folder / "huge.img").write_bytes(b"\0\0\x08\x04" + b"\xff" * 16)
+        self.assertIn("E0703 huge.img: the shape", self.netc("inspect", "huge.img", code=3).stderr)
+
+    def test_names_that_are_no_utf8(self):
+        self.tiny()
+        name = os.fsdecode(b"caf\xe9.npy")
+        write_npy(self.folder / name, "|u1", (1, 1, 8, 8), bytes(64))
+        self.assertEqual(self.json("predict", "tiny.net", "--random-weights", "--input", name)[0]["input"], "caf\ufffd.npy")
+
     def test_never_replaces_what_is_no_file(self):
         self.tiny()
         pipe = self.folder / "pipe"

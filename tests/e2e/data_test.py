@@ -120,12 +120,42 @@ class Data(Case):
         self.network("skip.net", 'webdataset("s*.tar*")', "corrupt = skip")
         done = self.train("skip.net", "b")
         self.assertIn("127 training samples", done.stderr)
-        self.assertRegex(done.stderr, r"1 corrupt records are left out\n  \S*s2.tar.gz: part2/0060.png at offset \d+")
+        self.assertRegex(done.stderr, r"1 corrupt records of the training data are left out\n  \S*s2.tar.gz: part2/0060.png at offset \d+")
         left = [i for i in range(128) if i != 60]  # the same as if it had never been there
         write_npy(self.folder / "train_x.npy", "|u1", (127, 1, 8, 8), b"".join(self.pixels[64 * i:64 * (i + 1)] for i in left))
         write_npy(self.folder / "train_y.npy", "<i8", (127,), struct.pack("<127q", *(self.labels[i] for i in left)))
         self.train("tiny.net", "c")
         self.assertEqual(self.tensors("b/last.safetensors"), self.tensors("c/last.safetensors"))
+
+    def test_corrupt_test_records_are_named_too(self):
+        self.shards(bad={60})
+        self.write("skip.net", self.text.replace('test = numpy("test_x.npy", "test_y.npy")', 'test = webdataset("s*.tar*"); corrupt = skip'))
+        named = r"1 corrupt records of the test data are left out\n  \S*s2.tar.gz: part2/0060.png at offset \d+"
+        weights = ("--weights", "a/last.safetensors")
+        self.assertRegex(self.train("skip.net", "a").stderr, named)
+        self.assertRegex(self.netc("eval", "skip.net", *weights).stderr, named)
+        self.assertEqual(self.json("eval", "skip.net", *weights)["skipped"], 1)
+        self.assertRegex(self.netc("predict", "skip.net", *weights, "--sample", "test").stderr, named)
+        self.assertRegex(self.netc("look", "skip.net", *weights, "--output", "l").stderr, named)
+
+    def test_an_ignored_label_may_be_a_class(self):
+        self.train(self.network("some.net", loss="cross_entropy(ignore = 3)"), "a")
+        weights = ("--weights", "a/last.safetensors")
+        plain = self.json("eval", "some.net", *weights)
+        report = self.json("eval", "some.net", *weights, "--report")
+        self.assertLess(plain["samples"], 51)
+        self.assertEqual([sum(row) for row in report["confusion"]], [c["samples"] for c in report["classes"]])
+        self.assertEqual(sum(map(sum, report["confusion"])), plain["samples"])
+        self.assertEqual(report["classes"][3]["samples"], 0)
+        self.assertEqual(self.json("eval", "some.net", *weights, "--views", 2)["samples"], plain["samples"])
+
+    def test_ignored_labels_that_are_no_class_can_be_looked_at(self):
+        write_npy(self.folder / "test_y.npy", "<i8", (51,), struct.pack("<51q", *[255, -1] + [0] * 49))
+        self.network("some.net", loss="cross_entropy(ignore = 255)")
+        self.assertIn("E0707", self.netc("predict", "some.net", "--random-weights", "--sample", "test", code=3).stderr)  # -1
+        write_npy(self.folder / "test_y.npy", "<i8", (51,), struct.pack("<51q", *[255] + [0] * 50))
+        found = self.netc("predict", "some.net", "--random-weights", "--sample", "test", "--count", 2).stdout
+        self.assertIn("(it is 255)", found)
 
 
 if __name__ == "__main__":

@@ -126,10 +126,46 @@ train judged = snapshots on shapes { optimizer = sgd(); schedule = constant(0.05
         refused = self.netc("predict", "tiny.net:shared", "--input", "test_x.npy", code=3)
         self.assertIn("E0610", refused.stderr)
 
+    def test_members_of_other_classes_are_refused(self):
+        arrays = 'train = numpy("train_x.npy", "train_y.npy"); test = numpy("test_x.npy", "test_y.npy")'
+        self.trained(f"""
+dataset forwards {{ {arrays}; classes = ["a", "b", "c", "d"] }}
+dataset backwards {{ {arrays}; classes = ["d", "c", "b", "a"] }}
+recipe base {{ optimizer = sgd(); schedule = constant(0.05); batch = 16; epochs = 1 }}
+train first = tiny on forwards {{ use base }}
+train second = tiny on backwards {{ use base }}
+ensemble same  {{ a = member(tiny, weights = "1/best.safetensors"); b = member(tiny, weights = "1/best.safetensors") }}
+ensemble mixed {{ a = member(tiny, weights = "1/best.safetensors"); b = member(tiny, weights = "2/best.safetensors") }}
+""")
+        self.netc("train", "tiny.net:first", "--output", "1")
+        self.netc("train", "tiny.net:second", "--output", "2")
+        self.predict("tiny.net:same")
+        self.assertIn("E0611", self.netc("predict", "tiny.net:mixed", "--input", "test_x.npy", code=3).stderr)
+
+    def test_a_run_that_was_stopped_takes_no_older_run_for_its_own(self):
+        self.trained(SEEDS)
+        self.netc("train", "tiny.net:run", "--output", "a")
+        self.netc("convert", "a/best.safetensors", "a.safetensors")
+        done = self.json("train", "tiny.net:together", "--output", "out", "--seed", 3)
+        self.assertEqual(list(done), ["members", "together"])
+        self.assertEqual(list(done["members"]), ["run.0", "run.1"])
+        self.assertEqual(done["members"]["run.0"]["best"], "out/run.0/best.safetensors")
+        before = (self.folder / "out/best.safetensors").read_bytes()
+        again = self.netc("train", "tiny.net:together", "--output", "out", "--seed", 8, "--stop-after", 3)
+        self.assertIn("member run.0 has not ended an epoch", again.stderr)
+        self.assertNotIn("together", again.stdout)
+        self.assertEqual((self.folder / "out/best.safetensors").read_bytes(), before)
+        one = self.netc("train", "tiny.net:run", "--output", "a", "--seed", 8, "--stop-after", 3)
+        self.assertIn("weights: a/last.safetensors", one.stderr)
+        self.assertIsNone(self.json("train", "tiny.net:run", "--output", "a", "--seed", 8, "--stop-after", 3)["best"])
+        self.assertIn("E0924", self.netc("train", "tiny.net:together", "--output", "out", "--resume", "out/run.0/last.safetensors", code=2).stderr)
+
     def test_the_loss_with_a_teacher(self):
         self.trained("""
 network flat(classes: int = 4) { input image: u8 [1, 8, 8]; flatten; fc: linear(classes); output logits }
 train taught = flat on shapes { optimizer = sgd(); schedule = constant(1e-12); batch = 16; epochs = 1
+    distill = teacher(tiny, weights = "a/best.safetensors", temperature = 3.0, share = 30%) }
+train some = flat on shapes { optimizer = sgd(); schedule = constant(1e-12); batch = 128; epochs = 1; loss = cross_entropy(ignore = 1)
     distill = teacher(tiny, weights = "a/best.safetensors", temperature = 3.0, share = 30%) }
 """)
         self.netc("train", "tiny.net:run", "--output", "a")
@@ -139,12 +175,19 @@ train taught = flat on shapes { optimizer = sgd(); schedule = constant(1e-12); b
         self.netc("predict", "tiny.net:tiny", "--weights", "a/best.safetensors", "--input", "train_x.npy", "--output", "t.npy")
         students, teachers = rows(self.folder / "s.npy"), rows(self.folder / "t.npy")
         labels = struct.unpack("<128q", (self.folder / "train_y.npy").read_bytes()[-1024:])
-        total = 0
+        total = counted = 0
         for student, teacher, label in zip(students, teachers, labels):
             ours, theirs = softmax([x / 3 for x in student]), softmax([x / 3 for x in teacher])
             divergence = sum(t * math.log(t / s) for t, s in zip(theirs, ours) if t > 0)
-            total += 0.7 * -math.log(softmax(student)[label]) + 0.3 * 9 * divergence
+            loss = 0.7 * -math.log(softmax(student)[label]) + 0.3 * 9 * divergence
+            total += loss
+            counted += loss if label != 1 else 0
         self.assertAlmostEqual(epoch["train_loss"], total / 128, delta=1e-4 * total / 128)
+        # A label that the loss ignores counts nowhere, nor against the teacher.
+        self.netc("train", "tiny.net:some", "--output", "s", "--log", "s.jsonl")
+        epoch = [json.loads(line) for line in (self.folder / "s.jsonl").read_text().splitlines()][-1]
+        mean = counted / sum(label != 1 for label in labels)
+        self.assertAlmostEqual(epoch["train_loss"], mean, delta=1e-4 * mean)
 
     def test_a_teacher_is_part_of_the_step_and_does_not_learn(self):
         self.trained("""

@@ -140,6 +140,21 @@ class Watch(Case):
         self.assertEqual((self.folder / "plain/last.safetensors").read_bytes(), (self.folder / "whole/last.safetensors").read_bytes())
         (self.folder / "parts5" / "steps.csv").write_text("buy milk\n")
         self.assertIn("E0605", self.train("parts5", "--resume", code=3).stderr)
+        columns = (self.folder / "whole/steps.csv").read_text().splitlines()[0]
+        for row in ("x,1,1,1,1", "1,1"):
+            (self.folder / "parts5/steps.csv").write_text(f"{columns}\n{row}\n")
+            damaged = self.train("parts5", "--resume", code=3).stderr
+            self.assertIn("E0605", damaged)
+            self.assertIn("steps.csv is damaged", damaged)
+
+    def test_a_table_of_columns_alone_is_gone_on_with(self):
+        self.tiny(epochs=7)
+        self.train("whole")
+        self.train("part", "--stop-after", 5)
+        whole = (self.folder / "whole/gradients.csv").read_text()
+        (self.folder / "part/gradients.csv").write_text(whole.splitlines()[0] + "\n")
+        self.train("part", "--resume")
+        self.assertEqual((self.folder / "part/gradients.csv").read_text(), whole)
 
     def test_event_records(self):
         self.tiny()
