@@ -69,12 +69,12 @@ bool is_prefix_pair(const std::string& word, const std::string& candidate) {
 }  // namespace
 
 void DiagnosticSink::add(Diagnostic diagnostic) {
+  if (diagnostic.severity == Severity::error) ++errors_;
   const auto same = [&](const Diagnostic& other) {
     return other.code == diagnostic.code && other.primary.span == diagnostic.primary.span &&
            other.message == diagnostic.message;
   };
   if (std::any_of(diagnostics_.begin(), diagnostics_.end(), same)) return;
-  if (diagnostic.severity == Severity::error) ++errors_;
   diagnostics_.push_back(std::move(diagnostic));
 }
 

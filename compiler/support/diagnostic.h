@@ -57,7 +57,7 @@ class DiagnosticSink {
  public:
   void add(Diagnostic diagnostic);  // an exact repetition (code, span, message) is dropped
   bool has_errors() const { return errors_ > 0; }
-  int error_count() const { return errors_; }
+  int error_count() const { return errors_; }  // repetitions count: who compares before and after sees that it failed
   const std::vector<Diagnostic>& all() const { return diagnostics_; }
 
  private:

@@ -61,20 +61,22 @@ TEST(Nearest, SuggestsWhatWasProbablyMeant) {
   EXPECT_EQ(suggestion(std::string(100'000, 'c')), "nothing");
 }
 
-TEST(DiagnosticSink, DropsRepetitionsAndCountsErrorsOnly) {
+TEST(DiagnosticSink, DropsRepetitionsAndCountsEveryError) {
   DiagnosticSink sink;
   Diagnostic d;
   d.code = "E0101";
   d.message = "m";
   d.primary.span = {0, 1, 2};
   sink.add(d);
+  EXPECT_EQ(sink.error_count(), 1);
   sink.add(d);
   EXPECT_EQ(sink.all().size(), 1u);
+  EXPECT_EQ(sink.error_count(), 2);
   d.primary.span = {0, 3, 4};
   d.severity = Severity::advice;
   sink.add(d);
   EXPECT_EQ(sink.all().size(), 2u);
-  EXPECT_EQ(sink.error_count(), 1);
+  EXPECT_EQ(sink.error_count(), 2);
 }
 
 TEST(Unicode, DecodesOnlyWhatIsValid) {
