@@ -120,15 +120,40 @@ class BracketPlanner {
         case T::LBRACK: open.push_back(i); break;
         case T::RPAREN:
         case T::RBRACK: close(open, i); break;
+        case T::SEMI:
+          if (closes_on_this_line(open, i)) take_for_comma(i);
+          else abandon(open, 0);
+          break;
         case T::LBRACE:
         case T::RBRACE:
-        case T::SEMI:
         case antlr4::Token::EOF: abandon(open, 0); break;
         default:
           if (is_declaration_start(tokens_, i)) abandon(open, 0);
           break;
       }
     }
+  }
+
+  // `conv(64; 3x3)`: a `;` that parentheses surround on its line.
+  bool closes_on_this_line(const std::vector<size_t>& open, size_t semicolon) const {
+    if (open.empty()) return false;
+    int depth = 0;
+    for (size_t i = semicolon + 1; i < tokens_.size(); ++i) {
+      const SourceToken& token = tokens_[i];
+      if (token.first_on_line || token.type == T::NL || token.type == T::SEMI || token.type == T::LBRACE ||
+          token.type == T::RBRACE)
+        return false;
+      if (token.type == T::LPAREN || token.type == T::LBRACK) ++depth;
+      if ((token.type == T::RPAREN || token.type == T::RBRACK) && depth-- == 0) return true;
+    }
+    return false;
+  }
+
+  void take_for_comma(size_t index) {
+    Diagnostic d = error("E0014", "expected `,`, found `;`", span(index));
+    d.fixes.push_back(replacement(span(index), ",", ","));
+    report_.add(std::move(d));
+    plan_.fate[index] = Fate::becomes_comma;
   }
 
   void abandon(std::vector<size_t>& open, size_t keep) {

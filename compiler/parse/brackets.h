@@ -17,7 +17,7 @@
 namespace netc::syntax {
 
 struct BracketPlan {
-  enum class Fate : uint8_t { keep, drop, unclosed, becomes_paren, becomes_bracket };
+  enum class Fate : uint8_t { keep, drop, unclosed, becomes_paren, becomes_bracket, becomes_comma };
   std::vector<Fate> fate;  // by token: what to do with it; `unclosed` only for openers
   // Braces to close before token i, innermost first.
   struct Insertion {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <span>
 
 #include "compiler/support/unicode.h"
@@ -53,8 +54,8 @@ constexpr Substitute kCharacters[] = {
     {"\u00A0", kDrop, " ", "this is a no-break space"},
 };
 
-constexpr std::array kUnits = {"%", "deg", "epochs", "epoch", "steps", "step", "B", "KiB", "MiB",
-                               "GiB", "TiB", "ms", "s", "min", "h"};
+constexpr std::array<std::string_view, 15> kUnits = {"%",  "deg", "epochs", "epoch", "steps", "step", "B", "KiB", "MiB",
+                                                     "GiB", "TiB", "ms",     "s",     "min",   "h"};
 
 const Substitute* find(std::span<const Substitute> table, std::string_view written) {
   const auto it = std::find_if(table.begin(), table.end(), [&](const Substitute& s) { return s.written == written; });
@@ -62,6 +63,14 @@ const Substitute* find(std::span<const Substitute> table, std::string_view writt
 }
 
 std::string in_backticks(std::string_view text) { return "`" + std::string(text) + "`"; }
+
+// With its code point where it is not ASCII: many look like a letter of ASCII, or like nothing.
+std::string named(const CodePoint& point, std::string_view character) {
+  if (point.value < 0x80) return in_backticks(character);
+  char number[16];
+  std::snprintf(number, sizeof number, "U+%04X", static_cast<unsigned>(point.value));
+  return in_backticks(character) + " (" + number + ")";
+}
 
 class Repairer {
  public:
@@ -165,7 +174,7 @@ class Repairer {
       out_.push_back(token);
       return;
     }
-    Diagnostic d = error("E0002", "unexpected character " + in_backticks(character), span);
+    Diagnostic d = error("E0002", "unexpected character " + named(first, character), span);
     if (first.value >= 0x80) d.notes.emplace_back("outside strings and comments a program is ASCII");
     report_.add(std::move(d));
   }
@@ -174,7 +183,10 @@ class Repairer {
     const size_t digits_end = std::min(text.find_first_not_of("0123456789._"), text.size());
     const std::string digits = text.substr(0, digits_end), suffix = text.substr(digits_end);
     Diagnostic d = error("E0008", in_backticks(text) + " is not a number", span);
-    if (text.starts_with('.')) {
+    if (text.starts_with('.') && span.begin > 0 && report_.text({span.file, span.begin - 1, span.begin}) == ".") {
+      d.message = "a range is written with two points";  // `0...3`
+      d.fixes.push_back(replacement(span, text.substr(1), ".." + text.substr(1)));
+    } else if (text.starts_with('.')) {
       d.fixes.push_back(replacement(span, "0" + text, "0" + text));
     } else if (suffix == "x" || suffix == "X") {
       d.notes.emplace_back("a size is height x width: `" + digits + "x" + digits + "`");
@@ -206,6 +218,8 @@ class Repairer {
 };
 
 }  // namespace
+
+bool is_unit(std::string_view word) { return std::find(kUnits.begin(), kUnits.end(), word) != kUnits.end(); }
 
 Tokens repair(const Tokens& tokens, Report& report, Docs& docs) { return Repairer(report, docs).run(tokens); }
 

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "compiler/parse/report.h"
 #include "compiler/parse/tokens.h"
@@ -18,5 +19,8 @@ using Docs = std::map<uint32_t, std::string>;
 
 // Result: no BAD_..., DOC or lexer-only tokens remain.
 Tokens repair(const Tokens& tokens, Report& report, Docs& docs);
+
+// True of `epochs`, `deg`, `%` ...
+bool is_unit(std::string_view word);
 
 }  // namespace netc::syntax

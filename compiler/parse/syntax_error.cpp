@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "compiler/parse/repair.h"
 #include "compiler/parse/tokens.h"
 
 namespace netc::syntax {
@@ -13,6 +14,18 @@ using antlr4::Token;
 
 constexpr size_t kMaxQuoted = 48;  // bytes of a line that a message repeats
 constexpr const char* kTypes = "types: int, float, bool, size, string, a list as [int], block(width: int)";
+
+// Statements of other languages.
+constexpr std::pair<const char*, const char*> kForeignWords[] = {
+    {"return", "the last value of a block is its result; a network names its own by `output`"},
+    {"while", "a network is static: `repeat n { }` and `for x in xs { }` say how often"},
+    {"const", "`let n = 3` names a compile-time value"},
+    {"var", "`let n = 3` names a compile-time value"},
+    {"def", "what is repeated is a block: `block name(width: int) { }` at the top of a file"},
+    {"fn", "what is repeated is a block: `block name(width: int) { }` at the top of a file"},
+    {"function", "what is repeated is a block: `block name(width: int) { }` at the top of a file"},
+    {"class", "what is repeated is a block: `block name(width: int) { }` at the top of a file"},
+};
 
 std::string in_backticks(std::string_view text) { return "`" + std::string(text) + "`"; }
 
@@ -32,6 +45,8 @@ class Explainer {
     if (auto d = missing_then_else()) return *d;
     if (auto d = reserved_word()) return *d;
     if (auto d = missing_type()) return *d;
+    if (auto d = divided_token()) return *d;
+    if (auto d = argument_without_equals()) return *d;
     if (auto d = missing_comma()) return *d;
     if (auto d = missing_assign()) return *d;
     if (auto d = unwanted_rest()) return *d;
@@ -124,6 +139,14 @@ class Explainer {
     const bool is_call = rule_ == P::RuleBody && value != nullptr && value->getType() == T::ID;
     if (is_call) {
       const Span call{line.file, span(*value).begin, std::max(line.end, span(*value).begin)};
+      if (const Token* tensor = tensor_argument()) {  // `y = relu(x)` is `x -> relu as y`
+        const Token& next = *input_.LT(6);
+        const Span rest{line.file, next.getType() == T::COMMA ? span(*input_.LT(7)).begin : span(next).begin, call.end};
+        const std::string arguments = next.getType() == T::COMMA ? "(" + std::string(report_.text(rest)) : "";
+        const std::string statement = text(*tensor) + " -> " + text(*value) + arguments + " as " + name;
+        d.fixes.push_back(replacement(line, statement, statement));
+        return d;
+      }
       Fix fix = replacement({line.file, line.begin, call.begin}, "", shortened(call) + " as " + name);
       fix.edits.push_back({{line.file, call.end, call.end}, " as " + name});
       d.fixes.push_back(std::move(fix));
@@ -132,6 +155,28 @@ class Explainer {
       d.fixes.push_back(replacement(key, "let " + name, "let " + name + shortened({line.file, key.end, line.end})));
     }
     return d;
+  }
+
+  // The first argument of the call in `y = f(x, ...)`, if it names a tensor: an input, what `as` named or what a line
+  // such as this one was meant to name. Null otherwise.
+  const Token* tensor_argument() const {
+    const Token *open = input_.LT(4), *argument = input_.LT(5), *next = input_.LT(6);
+    if (open == nullptr || argument == nullptr || next == nullptr || open->getType() != T::LPAREN ||
+        argument->getType() != T::ID)
+      return nullptr;
+    if (next->getType() != T::RPAREN && next->getType() != T::COMMA) return nullptr;
+    const std::string name = text(*argument);
+    const Token* after = &found_;
+    for (ssize_t back = 1; back < 4096; ++back) {
+      const Token* token = input_.LT(-back);
+      if (token == nullptr) break;
+      const bool is_name = text(*token) == name;
+      if (is_name && token->getType() == T::KEY) return argument;
+      if (after != nullptr && text(*after) == name && (token->getType() == T::INPUT || token->getType() == T::AS))
+        return argument;
+      after = token;
+    }
+    return nullptr;
   }
 
   // ---- inside a line ----
@@ -173,6 +218,46 @@ class Explainer {
     return d;
   }
 
+  // What is one token, written with blanks: `5 epochs`, `3 x 3`; and `k x k`, which is computed.
+  std::optional<Diagnostic> divided_token() const {
+    if (before_ == nullptr || type_ != T::ID) return std::nullopt;
+    const bool after_number = before_->getType() == T::INT || before_->getType() == T::FLOAT;
+    if (after_number && is_unit(text(found_))) {
+      const std::string joined = text(*before_) + text(found_);
+      Diagnostic d = make("E0012", "a quantity is written without a blank");
+      d.primary.span.begin = span(*before_).begin;
+      d.fixes.push_back(replacement(d.primary.span, joined, joined));
+      return d;
+    }
+    const bool is_operand = after_ != nullptr && (after_->getType() == T::INT || after_->getType() == T::ID);
+    if (text(found_) != "x" || !is_operand || (!after_number && before_->getType() != T::ID)) return std::nullopt;
+    if (before_->getType() == T::FLOAT || &line_head() == before_) return std::nullopt;
+    const bool literal = before_->getType() == T::INT && after_->getType() == T::INT;
+    const std::string size = literal ? text(*before_) + "x" + text(*after_)
+                                     : "size(" + text(*before_) + ", " + text(*after_) + ")";
+    Diagnostic d = make("E0012", literal ? "a size is written without blanks" : "a computed size is `size(height, width)`");
+    d.primary.span = {report_.file(), span(*before_).begin, span(*after_).end};
+    d.fixes.push_back(replacement(d.primary.span, size, size));
+    return d;
+  }
+
+  // `stride 2` among a call's arguments.
+  std::optional<Diagnostic> argument_without_equals() const {
+    if (rule_ != P::RuleCallArgs || before_ == nullptr || before_->getType() != T::ID) return std::nullopt;
+    const Token* earlier = input_.LT(-2);
+    if (!opens_or_separates(earlier)) return std::nullopt;
+    // The first argument may well be a name: `conv(width 3x3)` lacks a comma.
+    const bool is_first = earlier == nullptr || earlier->getType() != T::COMMA;
+    const bool is_positional = type_ == T::INT || type_ == T::SIZE;
+    const bool is_literal = is_positional || type_ == T::FLOAT || type_ == T::STRING || type_ == T::TRUE ||
+                            type_ == T::FALSE || type_ == T::QUANTITY;
+    if (!is_literal || (is_first && is_positional)) return std::nullopt;
+    const Span gap{report_.file(), span(*before_).end, span(found_).begin};
+    Diagnostic d = make("E0004", "expected `=` before " + in_backticks(text(found_)));
+    d.fixes.push_back(replacement(gap, " = ", text(*before_) + " = " + text(found_)));
+    return d;
+  }
+
   std::optional<Diagnostic> missing_comma() const {
     const bool in_list = rule_ == P::RuleCallArgs || rule_ == P::RuleList || rule_ == P::RuleParams ||
                          rule_ == P::RuleImportDecl;
@@ -201,6 +286,10 @@ class Explainer {
     if (!expects(T::NL) || situation_.expected.size() != 1) return std::nullopt;
     const Token& head = line_head();
     if (type_ == T::LBRACE) return body_after_call(head);
+    if (type_ == T::AS)
+      return with_note(make("E0003", "`as` names the value of a call"),
+                       "it follows the call, `relu as y`; here it follows " + in_backticks(text(head)));
+    if (auto d = else_if()) return *d;
     const bool tensor_rule = head.getType() == T::ID || head.getType() == T::LABEL || head.getType() == T::LBRACK;
     if (tensor_rule && (type_ == T::PLUS || type_ == T::MINUS || type_ == T::STAR || type_ == T::SLASH))
       return tensor_arithmetic();
@@ -220,6 +309,15 @@ class Explainer {
     return make("E0003", "expected the end of the statement, found " + found());
   }
 
+  // `elif`, which other languages have.
+  std::optional<Diagnostic> else_if() const {
+    const std::string word = text(found_);
+    if (type_ != T::ID || (word != "elif" && word != "elseif" && word != "elsif")) return std::nullopt;
+    Diagnostic d = make("E0003", "no statement " + in_backticks(word));
+    d.fixes.push_back(replacement(span(found_), "else if", "else if"));
+    return d;
+  }
+
   // `ouput logits`: a word, and something after it that no call is followed by.
   std::optional<Diagnostic> misspelt_statement(const Token& head) const {
     if (head.getType() != T::ID || &head != before_) return std::nullopt;
@@ -227,8 +325,8 @@ class Explainer {
                                          "for",   "if",    "repeat", "aux_head", "branch",  "block",
                                          "network"};
     Diagnostic d = error("E0003", "no statement " + in_backticks(text(head)), span(head));
-    if (text(head) == "return")
-      return with_note(std::move(d), "the last value of a block is its result; a network names its own by `output`");
+    for (const auto& [word, note] : kForeignWords)
+      if (text(head) == word) return with_note(std::move(d), note);
     const auto meant = nearest(text(head), words);
     if (!meant) return std::nullopt;
     d.fixes.push_back(replacement(span(head), *meant, *meant));

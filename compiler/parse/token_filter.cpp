@@ -68,6 +68,7 @@ class Filter {
       case Fate::drop: break;
       case Fate::becomes_paren: token.type = T::RPAREN; break;
       case Fate::becomes_bracket: token.type = T::RBRACK; break;
+      case Fate::becomes_comma: token.type = T::COMMA; break;
     }
     switch (token.type) {
       case T::NL: take_newline(); return;
