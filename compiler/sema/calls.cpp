@@ -193,6 +193,10 @@ void Elaborator::unknown_callee(const std::string& name, Span span, Context& ctx
   std::optional<std::string> close;
   if (std::find(names.begin(), names.end(), usual) != names.end()) close = usual;
   else close = nearest(name, names);
+  if (const auto label = ctx.path->taken.find(name); label != ctx.path->taken.end()) {
+    d.secondary.push_back({label->second, "a label names the parameters; `as " + name + "` after the call names its value"});
+    close = std::nullopt;
+  }
   if (close) d.fixes.push_back({*close, "", {{span, *close}}});
   fail(std::move(d));
 }
@@ -357,7 +361,7 @@ Callable Elaborator::check_block_type(const Callable& callable, const TypeExpr& 
   for (const Parameter& wanted : type.block_params) {
     if (std::find(names.begin(), names.end(), wanted.name.text) == names.end()) {
       Diagnostic d = error("E0119", span, "`" + callable.name + "` has no parameter `" + wanted.name.text + "`",
-                           "a " + to_text(type) + " stands here");
+                           "expected a " + to_text(type));
       fail(std::move(d));
     }
     result.positional.push_back(wanted.name.text);
@@ -374,7 +378,7 @@ Callable Elaborator::check_block_type(const Callable& callable, const TypeExpr& 
                                       ", the type has " + to_text(wanted.type)));
     if (given) continue;
     Diagnostic d = error("E0119", span, "`" + callable.name + "` also needs `" + p.name.text + "`",
-                         "a " + to_text(type) + " stands here");
+                         "expected a " + to_text(type));
     d.fixes.push_back({callable.name + " with (" + p.name.text + " = ...)", "", {}});
     fail(std::move(d));
   }

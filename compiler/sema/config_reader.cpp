@@ -29,7 +29,7 @@ Constructor ConfigReader::constructor(const Expression& expr, const std::vector<
   for (const ConstructorDef& def : known) names.push_back(def.name);
   const Span name_span = call ? call->callee->span : expr.span;
   if (!ref) {
-    Diagnostic d = error("E0504", expr.span, what + " stands here");
+    Diagnostic d = error("E0504", expr.span, "expected " + what);
     d.notes.push_back("there are " + listed(names));
     fail(std::move(d));
   }
@@ -66,7 +66,11 @@ Constructor ConfigReader::constructor(const Expression& expr, const std::vector<
     if (std::find(def->fields.begin(), def->fields.end(), name) == def->fields.end()) {
       Diagnostic d = error("E0104", arg.name->span, "`" + def->name + "` has no argument `" + name + "`");
       if (name == "lr" || name == "learning_rate") {
-        d.notes.push_back("the learning rate belongs to the schedule: schedule = constant(0.1)");
+        const auto takes = [&](const char* field) {
+          return std::find(def->fields.begin(), def->fields.end(), field) != def->fields.end();
+        };
+        if (takes("peak")) d.fixes.push_back({"peak", "", {{arg.name->span, "peak"}}});
+        else d.notes.push_back("the learning rate belongs to the schedule: schedule = constant(0.1)");
       } else if (const std::optional<std::string> close = nearest(name, def->fields)) {
         d.fixes.push_back({*close, "", {{arg.name->span, *close}}});
       } else {
@@ -120,10 +124,10 @@ double ConfigReader::real(const Expression& expr, const std::string& what, Bound
   else if (const IntDatum* i = datum.as<IntDatum>(); i && i->literal) value = static_cast<double>(i->value);
   else fail(error("E0301", expr.span, what + " is a float, this is " + kind_of(datum)));
   const bool below = bounds.low_excluded ? value <= bounds.low : value < bounds.low;
-  if (below || value > bounds.high)
+  if (below || (bounds.high_excluded ? value >= bounds.high : value > bounds.high))
     fail(error("E0507", expr.span, what + " is " +
                                        (below ? std::string(bounds.low_excluded ? "above " : "at least ") + bound_text(bounds.low)
-                                              : "at most " + bound_text(bounds.high)) +
+                                              : std::string(bounds.high_excluded ? "below " : "at most ") + bound_text(bounds.high)) +
                                        ", this is " + bound_text(value)));
   return value;
 }

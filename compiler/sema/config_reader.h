@@ -32,7 +32,7 @@ struct Constructor {
 struct Bounds {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
-  bool low_excluded = false;
+  bool low_excluded = false, high_excluded = false;
 };
 
 class ConfigReader {

@@ -68,14 +68,18 @@ void Elaborator::check_contract(const std::string& block, const CallSiteInfo& si
       d.fixes.push_back({"flatten before it", "", {}});
     fail(std::move(d));
   }
-  if (image && x.shape.size() != 3)
-    fail(error("E0205", here, name + " takes [C, H, W], got " + to_string(x.shape)));
+  if (image && x.shape.size() != 3) {
+    Diagnostic d = error("E0205", here, name + " takes [C, H, W], got " + to_string(x.shape));
+    if (x.shape.size() == 4) d.notes.push_back("the batch is never written: an input of images is [C, H, W]");
+    fail(std::move(d));
+  }
   if (!windowed) return;
 
   const auto require_at_least = [&](const char* argument, SizeDatum value, int64_t least) {
     if (value.height >= least && value.width >= least && value.height < kMaxExtent && value.width < kMaxExtent) return;
-    Diagnostic d = error("E0313", here, "`" + std::string(argument) + "` of `" + name + "` is at least " +
-                                            std::to_string(least) + ", this is " + to_text(value));
+    const bool low = value.height < least || value.width < least;
+    Diagnostic d = error("E0313", here, "`" + std::string(argument) + "` of `" + name + "` is " + (low ? "at least " : "below ") +
+                                            (low ? std::to_string(least) : with_commas(kMaxExtent)) + ", this is " + to_text(value));
     d.primary.span = argument_span(argument, d.primary.span);
     fail(std::move(d));
   };

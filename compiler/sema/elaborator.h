@@ -176,7 +176,8 @@ class Elaborator {
   // Emits an operator; converts its refusal into a diagnostic. Inputs and attributes are the graph's.
   std::vector<ValueId> emit(const std::string& op_name, std::vector<ValueId> inputs, Attrs attrs, Span span);
   std::vector<ValueId> emit_op(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, Span span,
-                               const std::string& called);
+                               const std::string& called, const std::vector<BoundArg>& args = {});
+  std::string callers_name(const std::string& attribute, const std::vector<BoundArg>& args) const;
   TensorDatum tensor(ValueId id, bool batched = true) const;
   void check_broadcast(const std::vector<TensorDatum>& inputs, const std::string& name, Span span);
   Attrs widen_attrs(const OpDef& op, const std::vector<BoundArg>& args, const TensorDatum& first, Span span);

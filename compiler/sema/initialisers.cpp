@@ -28,7 +28,7 @@ Datum Elaborator::evaluate_init(const Expression& expr, Context& ctx) {
     if (const IfExpr* choice = expr.as<IfExpr>())
       return evaluate_init(evaluate_bool(*choice->condition, ctx, "the condition of `if`") ? *choice->then_value
                                                                                              : *choice->else_value, ctx);
-    fail(error("E0301", expr.span, "an initialiser such as he_normal(fan_out) stands here"));
+    fail(error("E0301", expr.span, "expected an initialiser such as he_normal(fan_out)"));
   }
   const std::string& name = ref->name;
   // A parameter of type `init` that was handed on.
@@ -36,7 +36,7 @@ Datum Elaborator::evaluate_init(const Expression& expr, Context& ctx) {
     entry->used = true;
     if (entry->datum.as<std::monostate>()) throw Failed{};
     if (!entry->datum.as<InitDatum>())
-      fail(error("E0301", expr.span, "an initialiser stands here, `" + name + "` is " + kind_of(entry->datum)));
+      fail(error("E0301", expr.span, "expected an initialiser, `" + name + "` is " + kind_of(entry->datum)));
     return entry->datum;
   }
   static const std::vector<Arg> kNone;

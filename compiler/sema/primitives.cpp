@@ -5,6 +5,7 @@
 // [N, C]. A raw parameter has no batch: beside a value that has one, operators that broadcast see
 // it with a leading 1.
 #include <algorithm>
+#include <cctype>
 
 #include "compiler/ops/registry.h"
 #include "compiler/sema/elaborator.h"
@@ -21,6 +22,11 @@ Ints list_of(const Datum& datum) {
     for (const Datum& item : *items)
       if (const IntDatum* i = item.as<IntDatum>()) out.push_back(i->value);
   return out;
+}
+
+void replace_all(std::string& text, const std::string& from, const std::string& to) {
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
 }
 
 }  // namespace
@@ -168,7 +174,7 @@ Current Elaborator::call_primitive(const CallSiteInfo& site, const OpDef& op, co
   std::vector<ValueId> inputs;
   for (const TensorDatum& t : tensors) inputs.push_back(t.id);
   while (!variadic && inputs.size() < op.inputs.size()) inputs.push_back(ValueId{});
-  const std::vector<ValueId> outputs = emit_op(op, inputs, std::move(attrs), site.callee, name);
+  const std::vector<ValueId> outputs = emit_op(op, inputs, std::move(attrs), site.callee, name, args);
   for (const auto& [in, out] : op.state_updates) {
     const auto state = state_values_.find(inputs[static_cast<size_t>(in)]);
     if (state == state_values_.end()) continue;
@@ -189,14 +195,33 @@ std::vector<ValueId> Elaborator::emit(const std::string& op_name, std::vector<Va
   return emit_op(*def, std::move(inputs), std::move(attrs), span, op_name);
 }
 
+// What the block that calls an operator calls the value of its attribute `attribute`: of `__batch_norm(epsilon = eps)`
+// and "epsilon" it is "eps". Empty where that value is no parameter.
+std::string Elaborator::callers_name(const std::string& attribute, const std::vector<BoundArg>& args) const {
+  for (const BoundArg& arg : args) {
+    if (arg.name != attribute || !arg.value_span.valid()) continue;
+    std::string text(project_.sources().text(arg.value_span));
+    text.resize(std::min(text.find('.'), text.size()));  // `to.height` is of `to`
+    const bool is_name = std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || c == '_'; });
+    return is_name && !text.empty() && !std::isdigit(static_cast<unsigned char>(text[0])) ? text : "";
+  }
+  return "";
+}
+
 std::vector<ValueId> Elaborator::emit_op(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, Span span,
-                                         const std::string& called) {
+                                         const std::string& called, const std::vector<BoundArg>& args) {
   std::vector<ValueId> outputs;
   try {
     outputs = builder_.emit_all(op, std::move(inputs), std::move(attrs));
   } catch (const OpError& refusal) {
-    const std::string what = refusal.what();
+    std::string what = refusal.what();
     std::string name = called;
+    std::string parameter = refusal.attr();
+    if (parameter.ends_with("_h") || parameter.ends_with("_w")) parameter.resize(parameter.size() - 2);
+    if (const std::string argument = callers_name(parameter, args); !argument.empty()) {
+      replace_all(what, "`" + parameter + "`", "`" + argument + "`");
+      parameter = argument;
+    }
     if (const CallRecord* record = visible_record(); record && !presentable(span.file)) {
       name = record->text.substr(0, record->text.find('('));
     }
@@ -204,11 +229,7 @@ std::vector<ValueId> Elaborator::emit_op(const OpDef& op, std::vector<ValueId> i
                          what.rfind("takes", 0) == 0                                      ? name + " " + what
                          : what.rfind(name, 0) == 0 || what.rfind("window", 0) == 0 ? what
                                                                                           : name + ": " + what);
-    if (!refusal.attr().empty()) {
-      std::string parameter = refusal.attr();
-      if (parameter.ends_with("_h") || parameter.ends_with("_w")) parameter.resize(parameter.size() - 2);
-      if (!presentable(span.file)) d.primary.span = argument_span(parameter, d.primary.span);
-    }
+    if (!parameter.empty() && !presentable(span.file)) d.primary.span = argument_span(parameter, d.primary.span);
     fail(std::move(d));
   }
   for (ValueId id : outputs) {

@@ -6,6 +6,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "compiler/sema/primitive_names.h"
 #include "stdlib/stdlib_sources.h"
 
 namespace netc {
@@ -56,6 +57,24 @@ std::optional<std::string> read_text(const std::string& path, int64_t max_bytes)
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<size_t>(in.gcount()));
   return text;
+}
+
+// What a name means everywhere: "a block of the prelude", "an operator", "a function". Empty for a name that is free.
+std::string built_in_meaning(const std::string& name, const Module* prelude) {
+  if (prelude && prelude->names.count(name)) return "a block of the prelude";
+  if (is_direct_operator(name)) return "an operator";
+  const std::vector<std::string>& functions = function_names();
+  return std::find(functions.begin(), functions.end(), name) != functions.end() ? "a function" : "";
+}
+
+// Whether it reported that `name` means something everywhere.
+bool refuse_built_in(const Name& name, const Module* prelude, DiagnosticSink& sink) {
+  const std::string meaning = built_in_meaning(name.text, prelude);
+  if (meaning.empty()) return false;
+  Diagnostic d = import_error("E0103", name.span, "`" + name.text + "` is the name of " + meaning, "names are not shadowed");
+  d.fixes.push_back({"another name, such as `my_" + name.text + "`", "", {}});
+  sink.add(std::move(d));
+  return true;
 }
 
 }  // namespace
@@ -204,9 +223,17 @@ void Project::resolve_import(Module& module, const Decl& declaration, Diagnostic
       const auto [previous, fresh] =
           module.names.emplace(visible.text, NameTarget{imported, found->second.declaration, visible.span});
       if (!fresh && previous->second.declaration != found->second.declaration) {
-        Diagnostic d = import_error("E0103", visible.span, "`" + visible.text + "` is declared twice");
-        d.secondary.push_back({previous->second.span, "first here"});
+        // Names of the file itself are known before its imports are: what comes first in the text is the first.
+        const bool import_is_first = visible.span.begin < previous->second.span.begin;
+        Diagnostic d = import_error("E0103", import_is_first ? previous->second.span : visible.span,
+                                    "`" + visible.text + "` is declared twice");
+        d.secondary.push_back({import_is_first ? visible.span : previous->second.span, "first here"});
         sink.add(std::move(d));
+      } else if (fresh && !module.is_stdlib) {
+        const auto prelude_module = modules_.find(kPrelude);
+        // Its uses mean what they mean everywhere.
+        if (refuse_built_in(visible, prelude_module == modules_.end() ? nullptr : prelude_module->second.get(), sink))
+          module.names.erase(visible.text);
       }
       continue;
     }
@@ -225,12 +252,8 @@ void Project::resolve_names(Module& module, DiagnosticSink& sink) {
       Diagnostic d = import_error("E0103", name->span, "`" + name->text + "` is declared twice");
       d.secondary.push_back({previous->second.span, "first here"});
       sink.add(std::move(d));
-    } else if (!module.is_prelude && prelude_module != modules_.end() &&
-               prelude_module->second->names.count(name->text)) {
-      Diagnostic d = import_error("E0103", name->span, "`" + name->text + "` is the name of a block of the prelude",
-                                  "names are not shadowed");
-      d.fixes.push_back({"another name, such as `my_" + name->text + "`", "", {}});
-      sink.add(std::move(d));
+    } else if (!module.is_prelude) {
+      refuse_built_in(*name, prelude_module == modules_.end() ? nullptr : prelude_module->second.get(), sink);
     }
   }
   for (const Decl& declaration : module.ast.declarations)

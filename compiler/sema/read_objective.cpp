@@ -58,6 +58,9 @@ LossSpec read_loss(ConfigReader& reader, const Expression& value) {
   return spec;
 }
 
+// Of a decay: with 1 the average never moves.
+constexpr Bounds kBelowOne{.low = 0, .high = 1, .high_excluded = true};
+
 void read_optimizer(ConfigReader& reader, const Expression& value, OptimizerSpec& spec) {
   using Kind = OptimizerSpec::Kind;
   const Constructor c = reader.constructor(value, optimizers(), "an optimizer", {"lars", "lamb", "adagrad"});
@@ -65,9 +68,9 @@ void read_optimizer(ConfigReader& reader, const Expression& value, OptimizerSpec
   spec.momentum = reader.real(c, "momentum", 0, {0, 1});
   spec.dampening = reader.real(c, "dampening", 0, {0, 1});
   spec.nesterov = reader.boolean(c, "nesterov", false);
-  spec.beta1 = reader.real(c, "beta1", 0.9, {0, 1});
-  spec.beta2 = reader.real(c, "beta2", 0.999, {0, 1});
-  spec.alpha = reader.real(c, "alpha", 0.99, {0, 1});
+  spec.beta1 = reader.real(c, "beta1", 0.9, kBelowOne);
+  spec.beta2 = reader.real(c, "beta2", 0.999, kBelowOne);
+  spec.alpha = reader.real(c, "alpha", 0.99, kBelowOne);
   spec.centered = reader.boolean(c, "centered", false);
   spec.epsilon = reader.real(c, "eps", 1e-8, {0, 1, true});
   spec.weight_decay = reader.real(c, "weight_decay", spec.kind == Kind::adamw ? 0.01 : 0, {0, 1});

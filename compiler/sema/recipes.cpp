@@ -139,7 +139,7 @@ void RecipeBuilder::apply_key(const std::string& key, const Setting& setting, Re
   else if (key == "optimizer") read_optimizer(reader, value, recipe.optimizer);
   else if (key == "groups") recipe.groups = read_groups(reader, value);
   else if (key == "clip") read_clip(reader, value, recipe.optimizer);
-  else if (key == "ema") recipe.optimizer.ema = reader.real(value, "`ema`", {0, 1});
+  else if (key == "ema") recipe.optimizer.ema = reader.real(value, "`ema`", {.low = 0, .high = 1, .high_excluded = true});
   else if (key == "swa") recipe.optimizer.swa = read_swa(reader, value);
   else if (key == "weights") recipe.weights = read_weights(reader, value);
   else if (key == "distill") recipe.distill = read_distill(reader, value);
@@ -224,7 +224,7 @@ std::optional<TrainedNetwork> find_network(Project& project, const Module& modul
   RecipeBuilder builder(project, sink);
   const Span span = call ? call->callee->span : value.span;
   if (!ref) {
-    builder.report(builder.error("E0512", span, "a network stands here, with its arguments", "resnet20(classes = 10)"));
+    builder.report(builder.error("E0512", span, "expected a network, with its arguments", "resnet20(classes = 10)"));
     return std::nullopt;
   }
   const auto found = module.names.find(ref->name);

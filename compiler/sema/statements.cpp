@@ -45,6 +45,10 @@ void Elaborator::run_body(const Body& body, Context& ctx) {
     } catch (const Failed&) {
       failed_ = true;
       poison(stmt, ctx);
+      if (stmt.as<RequireStmt>() && ctx.place == Place::block) {
+        ctx.current = {TensorDatum{}};  // the rest relies on what was required
+        return;
+      }
     }
   }
 }
@@ -194,7 +198,7 @@ Current Elaborator::run_link(const Link& link, bool first, bool, const Current& 
             for (const Expression& item : list.values) {
               const Datum datum = evaluate(item, ctx);
               const TensorDatum* t = datum.as<TensorDatum>();
-              if (!t) fail(error("E0301", item.span, "a tensor stands here, this is " + kind_of(datum)));
+              if (!t) fail(error("E0301", item.span, "expected a tensor, this is " + kind_of(datum)));
               values.push_back(*t);
             }
             return values;
