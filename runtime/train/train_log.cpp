@@ -45,8 +45,8 @@ TrainLog::TrainLog(const std::string& path) : file_(path, 0) {}
 
 TrainLog::TrainLog(const std::string& path, int64_t step, bool epoch_closed) {
   std::error_code error;
-  const bool exists = std::filesystem::exists(path, error);
-  file_ = AppendFile(path, exists ? kept_bytes(path, step, epoch_closed) : 0);
+  const bool readable = std::filesystem::is_regular_file(path, error);  // a pipe holds nothing to keep, and a device may never end
+  file_ = AppendFile(path, readable ? kept_bytes(path, step, epoch_closed) : 0);
 }
 
 void TrainLog::write(const StepRecord& r) {

@@ -109,6 +109,8 @@ class Faults(Case):
     def test_full_disk_under_the_log(self):
         done = self.train("--resume", "--log", "/dev/full", code=4)
         self.assertIn("E0604 cannot write /dev/full: No space left on device", done.stderr)
+        most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # KiB; what reads as zeros without an end was not read
+        self.assertLess(most, 1 << 20)
 
     def test_failing_read(self):
         """A regular file with a size that cannot be read: the kernel knows no speed of the loopback device."""
