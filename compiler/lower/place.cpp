@@ -67,6 +67,15 @@ class Placer {
     return whole_buffer(buffer, layout, variable.type.shape);
   }
 
+  // Where a value lies that becomes a state's, perhaps after reshapes: [1, 3] for the state [3].
+  Placement placement_in_state(int32_t state, const Shape& to) {
+    const Placement whole = state_placement(state);
+    const Shape& from = graph_.states[static_cast<size_t>(state)].type.shape;
+    if (same_squeezed(from, to)) return with_shape(whole, from, to);
+    NETC_CHECK(is_dense(whole, from), "a reshaped value becomes a state that is not dense");
+    return {whole.buffer, whole.offset, dense_layout(to.size()), row_major_strides(to)};
+  }
+
   std::string name_of(ValueId value) const {
     const Node& node = graph_.producer(value);
     if (node.op == &input_op()) return node.attrs.text("name");
@@ -90,7 +99,7 @@ class Placer {
         break;
       case ValueRole::computed:
       case ValueRole::gathered:
-        if (auto state = fusion_.in_state.find(value); state != fusion_.in_state.end()) return state_placement(state->second);
+        if (auto state = fusion_.in_state.find(value); state != fusion_.in_state.end()) return placement_in_state(state->second, shape(value));
         if (auto piece = fusion_.pieces.find(value); piece != fusion_.pieces.end())
           return piece_placement(piece->second.first, piece->second.second);
         break;
@@ -201,6 +210,8 @@ class Placer {
       const TensorType row{DType::f32, {1, partial.columns}};
       add_operand(draft, "partial sums", row, dense_form(row.shape), {new_buffer("partial sums", row, {}).buffer, 0}, true);
     }
+    // Nothing loads what it computes: expressions that looked so, as x^0, became numbers.
+    if (body.nest.stores.empty() && body.partials.empty()) return;
     drop_unused(body);
     finish(draft, space ? *space : choose_space(body, draft.forms));
     if (!fused.partials.empty()) size_partials(schedule_.kernels.back(), fused.partials);

@@ -94,6 +94,28 @@ void NetBuilder::classify(ValueId logits) {
   b.add_output("logits", logits);
 }
 
+Graph raw_parameters(int64_t batch) {
+  NetBuilder n(batch);
+  ValueId x = n.image({3, 2, 2});
+  const ValueId grid = n.parameter("grid", {12}, 1), gain = n.parameter("gain", {1, 2, 2}, 1);
+  x = build::add(n.b, x, build::reshape(n.b, grid, {1, 3, 2, 2}));
+  x = build::mul(n.b, x, build::reshape(n.b, gain, {1, 1, 2, 2}));
+  x = n.global_average(x);
+  x = build::add(n.b, x, build::reshape(n.b, n.parameter("shift", {3}, 1), {1, 3}));
+  x = n.relu(x);
+  x = n.linear(x, 5, "fc");
+  n.classify(build::mul(n.b, x, build::reshape(n.b, n.parameter("scale", {5}, 1), {1, 5})));
+  return n.b.finish();
+}
+
+Graph zeroth_power(int64_t batch) {
+  NetBuilder n(batch);
+  ValueId x = n.conv(n.image({3, 6, 6}), 3, 3, 1, "stem");
+  x = build::pow(n.b, x, 0);
+  n.classify(n.linear(n.global_average(x), 5, "fc"));
+  return n.b.finish();
+}
+
 Graph mlp(int64_t batch) {
   NetBuilder n(batch);
   ValueId x = n.image({7});

@@ -27,11 +27,11 @@ class NetBuilder {
   ValueId global_average(ValueId x);  // [N, C]
   // Adds input "label" and outputs "loss" and "logits".
   void classify(ValueId logits);
+  ValueId parameter(const std::string& path, Shape shape, double scale);
 
   Builder b;
 
  private:
-  ValueId parameter(const std::string& path, Shape shape, double scale);
   int64_t batch_;
 };
 
@@ -41,6 +41,10 @@ Graph residual_network(int64_t batch, int64_t width = 4);  // batch norm, identi
 Graph wide_network(int64_t batch);      // channels that fill blocks of 16, and a stride
 Graph inception_network(int64_t batch);  // concat of branches, nested
 Graph grouped_network(int64_t batch);    // depthwise, pointwise and grouped convolutions, batch norm
+// Parameters beside values with a batch, in shapes of their own: [3] added to [N, 3], [12] to [N, 3, 2, 2].
+Graph raw_parameters(int64_t batch);
+// x^0: nothing uses what the convolution before it computes.
+Graph zeroth_power(int64_t batch);
 // A random network of residual and inception blocks, gates, norms, pools and dropout.
 Graph random_network(uint64_t seed);
 

@@ -58,6 +58,15 @@ TEST(Schedule, ComputesGradients) {
   for (const Graph& graph : {mlp(4), small_cnn(3), residual_network(2), inception_network(2)}) check(differentiate(graph, "loss"));
 }
 
+// A gradient becomes a state of another shape; a kernel computes what becomes a number.
+TEST(Schedule, ComputesRawParametersAndPowersOfZero) {
+  for (const Graph& graph : {raw_parameters(4), zeroth_power(3)}) {
+    check(graph);
+    check(differentiate(graph, "loss"));
+    check(differentiate(graph, "loss"), 1, {.smallest_statistics = 0, .layouts = {.least_fill = 0}});
+  }
+}
+
 TEST(Schedule, TakesStatisticsInEpilogues) {
   Graph graph = differentiate(residual_network(2), "loss");
   Schedule schedule = check(graph, 1, {.smallest_statistics = 0});
