@@ -242,7 +242,7 @@ Current Elaborator::call(const CallSiteInfo& site, const Callable& callable, Cur
     return result;
   }
   if (++layer_count_ > config_.limits.layers)
-    fail(error("E0801", site.callee, "more than " + with_commas(config_.limits.layers) + " calls after expansion"));
+    stop(error("E0801", site.callee, "more than " + with_commas(config_.limits.layers) + " calls after expansion"));
   if (callable.op) {
     const bool internal = ctx.module->is_stdlib && site.written.rfind("__", 0) == 0;
     std::vector<BoundArg> args = bind(site, callable, ctx);

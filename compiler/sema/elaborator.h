@@ -103,17 +103,28 @@ class Elaborator {
   // Checks what can be known of a block that nothing calls: its names, arguments and places, with an
   // input and parameters of which nothing is known.
   void check_block(const Module& module, const BlockDecl& block);
+  // Evaluates a `let` of a file.
+  void check_let(const Module& module, const LetDecl& let);
 
   // Compile-time evaluation for other parts of sema: a `let` of a file, a key of a recipe.
   Datum evaluate_in(const Module& module, const Expression& expr, const TypeExpr* expected = nullptr);
 
   [[noreturn]] void fail(Diagnostic diagnostic);
+  // The same, and ends the elaboration: nothing is looked at after it.
+  [[noreturn]] void stop(Diagnostic diagnostic);
   void report(Diagnostic diagnostic);
   // A diagnostic whose primary span is `span`, or the user's call that led to it, with the chain.
   Diagnostic error(std::string code, Span span, std::string message, std::string label = {}) const;
   Diagnostic advice(std::string code, Span span, std::string message, std::string label = {}) const;
 
  private:
+  // Counts work against the limit, so that a short program cannot keep the compiler busy for ever.
+  void spend(int64_t steps, Span at) {
+    steps_ += steps;
+    if (steps_ > config_.limits.steps) too_many_steps(at);
+  }
+  [[noreturn]] void too_many_steps(Span at);
+
   // evaluate.cpp
   Datum evaluate(const Expression& expr, Context& ctx, const TypeExpr* expected = nullptr);
   Datum evaluate_binary(const Expression& expr, const Binary& binary, Context& ctx);
@@ -254,6 +265,7 @@ class Elaborator {
   Origin origin_at(Span span, const std::string& path) const;
 
   // network.cpp
+  std::optional<ElaboratedNetwork> build(const Request& request);
   struct DeclaredOutput {
     Name name;
     TensorDatum value;
@@ -261,6 +273,7 @@ class Elaborator {
   void bind_network_args(const Request& request, Context& ctx);
   const DeclaredOutput& scores_of(const std::vector<DeclaredOutput>& outputs);
   void run_input(const InputStmt& input, Context& ctx);
+  void check_trained_input(const Name& name);
   void run_output(const OutputStmt& output, Context& ctx);
   void run_aux_head(const AuxHeadStmt& head, Context& ctx);
   TensorDatum prepare_image(const InputStmt& input, const Shape& shape, DType declared);
@@ -357,8 +370,10 @@ class Elaborator {
   Span reference_span_;                                  // of the network in a `train`; may be invalid
   bool user_root_ = true;
   bool failed_ = false;
+  bool stopped_ = false;  // a limit was exceeded, which has been said
   bool checks_block_ = false;  // of which nothing is known: in check_block
   int64_t layer_count_ = 0;
+  int64_t steps_ = 0;
   int64_t parameter_bytes_ = 0;
   int64_t activation_bytes_ = 0;
   std::vector<std::pair<std::string, Span>> default_args_;  // network parameters that took their default

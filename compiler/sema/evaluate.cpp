@@ -34,6 +34,7 @@ bool checked_pow(int64_t base, int64_t exponent, int64_t& out) {
 }  // namespace
 
 Datum Elaborator::evaluate(const Expression& expr, Context& ctx, const TypeExpr* expected) {
+  spend(1, expr.span);
   if (expected && expected->kind == TypeExpr::Kind::named && expected->name.text == "init")
     return evaluate_init(expr, ctx);
   return std::visit(
@@ -55,6 +56,7 @@ Datum Elaborator::evaluate(const Expression& expr, Context& ctx, const TypeExpr*
             if (last - first > config_.limits.layers)
               fail(error("E0801", expr.span, "a range of " + with_commas(last - first) + " values, the limit is " +
                                                  with_commas(config_.limits.layers)));
+            if (last > first) spend(last - first, expr.span);
             std::vector<Datum> items;
             for (int64_t i = first; i < last; ++i) items.push_back(int_datum(i));
             return Datum{std::move(items)};
@@ -257,16 +259,21 @@ Datum Elaborator::module_datum(const NameTarget& target, const std::string& name
   }
   if (const LetDecl* let = target.declaration->as<LetDecl>()) {
     const std::pair key(target.module, let->name.text);
+    if (lets_in_progress_.count(key)) fail(error("E0115", span, "`" + name + "` is defined by itself"));
     if (const auto found = lets_.find(key); found != lets_.end()) {
       if (found->second.as<std::monostate>()) throw Failed{};
       return found->second;
     }
-    if (!lets_in_progress_.insert(key).second)
-      fail(error("E0115", span, "`" + name + "` is defined by itself"));
+    lets_in_progress_.insert(key);
     lets_[key] = {};  // stays, if the evaluation fails
-    Datum value = evaluate_in(*target.module, let->value);
+    try {
+      lets_[key] = evaluate_in(*target.module, let->value);
+    } catch (const Failed&) {
+      lets_in_progress_.erase(key);
+      throw;
+    }
     lets_in_progress_.erase(key);
-    return lets_[key] = std::move(value);
+    return lets_[key];
   }
   const char* what = target.declaration->as<NetworkDecl>()    ? "a network"
                      : target.declaration->as<DatasetDecl>()  ? "a data set"
@@ -275,6 +282,13 @@ Datum Elaborator::module_datum(const NameTarget& target, const std::string& name
                      : target.declaration->as<EnsembleDecl>() ? "an ensemble"
                                                               : "a name map";
   fail(error("E0117", span, "`" + name + "` is " + what + ", it has no value here"));
+}
+
+void Elaborator::check_let(const Module& module, const LetDecl& let) {
+  try {
+    module_datum(module.names.at(let.name.text), let.name.text, let.name.span);
+  } catch (const Failed&) {
+  }
 }
 
 Datum Elaborator::evaluate_in(const Module& module, const Expression& expr, const TypeExpr* expected) {

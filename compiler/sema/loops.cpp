@@ -1,10 +1,13 @@
 // `for`, `repeat` and `if`: run at compile time, they leave a static graph (rule 6).
 //
-// Calls are counted before they are built: `repeat 1000000 { conv(64, 3x3) }` is refused at once.
+// Calls are counted before they are built: `repeat 1000000 { conv(64, 3x3) }` is refused at once. Loops that call nothing
+// are limited by the steps of evaluation that they take.
 #include "compiler/sema/elaborator.h"
 
 namespace netc {
 namespace {
+
+constexpr int64_t kIterationSteps = 10;  // an iteration's scope and paths cost about as much as so many expressions
 
 // Calls that one run of the body makes at least.
 int64_t calls_in(const Body& body) {
@@ -59,6 +62,7 @@ void Elaborator::run_loop(const Loop& loop, Context& ctx) {
   const int32_t layer = open_layer(LayerNode::Kind::loop, prefix, *loop.label ? (*loop.label)->text : "loop", "",
                                    loop.keyword_span, ctx.current);
   for (int64_t i = 0; i < loop.count; ++i) {
+    spend(kIterationSteps, loop.keyword_span);
     Scope scope(ctx.scope);
     PathScope paths;
     paths.prefix = prefix.empty() ? std::to_string(i) : prefix + "." + std::to_string(i);

@@ -1,6 +1,7 @@
 // A network from its declaration to a finished graph: arguments, inputs, outputs, auxiliary heads.
 #include <algorithm>
 
+#include "compiler/base/error.h"
 #include "compiler/sema/elaborator.h"
 
 namespace netc {
@@ -33,6 +34,12 @@ void Elaborator::close_layer(int32_t layer, const Current& output) {
 }
 
 std::optional<ElaboratedNetwork> Elaborator::run(const Request& request) {
+  std::optional<ElaboratedNetwork> net = build(request);
+  NETC_CHECK(net || sink_.has_errors(), "elaboration failed without a diagnostic");
+  return net;
+}
+
+std::optional<ElaboratedNetwork> Elaborator::build(const Request& request) {
   recipe_ = request.recipe;
   reference_span_ = request.reference_span;
   train_ = request.train;
@@ -85,7 +92,10 @@ void Elaborator::check_block(const Module& module, const BlockDecl& block) {
     check_fresh(p.name, ctx);
     scope.declare(p.name.text, {{}, p.span, ScopeEntry::Kind::parameter, true});
   }
-  run_body(block.body, ctx);
+  try {
+    run_body(block.body, ctx);
+  } catch (const Failed&) {  // a limit was exceeded
+  }
 }
 
 void Elaborator::bind_network_args(const Request& request, Context& ctx) {
@@ -200,7 +210,9 @@ void Elaborator::run_input(const InputStmt& input, Context& ctx) {
     fail(error("E0301", input.shape.span, "an input has 1 to 4 extents, without the batch: [C, H, W]"));
   check_fresh(input.name, ctx);
   for (const InputInfo& other : inputs_)
-    if (!member_ && other.name == input.name.text) throw Failed{};  // reported as a name declared twice
+    if (!member_ && other.name == input.name.text)
+      fail(error("E0103", input.name.span, "`" + other.name + "` is an input already"));
+  if (!member_) check_trained_input(input.name);
   builder_.set_origin(origin_at(input.name.span, input.name.text));
   const bool reused = member_ && !inputs_.empty();
   const TensorDatum value = reused ? member_input(input, shape) : prepare_image(input, shape, declared);
@@ -210,6 +222,20 @@ void Elaborator::run_input(const InputStmt& input, Context& ctx) {
   const bool only = input_values_.size() == 1;
   ctx.current = only ? Current{value} : Current{};
   ctx.block_input = ctx.current;
+}
+
+// Training and evaluation give a network one input, and add inputs of their own: labels, and what augmentation draws.
+void Elaborator::check_trained_input(const Name& name) {
+  if (config_.purpose == Purpose::predict) return;
+  if (name.text == "label" || name.text == "affine" || name.text == "color" || name.text == "erase" || name.text == "mix") {
+    Diagnostic d = error("E0517", name.span, "`" + name.text + "` is an input that training adds");
+    d.fixes.push_back({"another name, such as `image`", "", {}});
+    fail(std::move(d));
+  }
+  if (!recipe_ || inputs_.empty() || config_.without_loss) return;
+  Diagnostic d = error("E0517", name.span, "a network of several inputs is not trained or evaluated", "nothing gives this one a value");
+  if (reference_span_.valid()) d.secondary.push_back({reference_span_, "trained here"});
+  fail(std::move(d));
 }
 
 TensorDatum Elaborator::prepare_image(const InputStmt& input, const Shape& shape, DType declared) {
@@ -305,6 +331,7 @@ void Elaborator::run_aux_head(const AuxHeadStmt& head, Context& ctx) {
     fail(std::move(d));
   }
   const double weight = evaluate_float(*found->second->value, ctx, "`weight` of `aux_head`");
+  if (weight < 0) fail(error("E0313", found->second->value->span, "`weight` of `aux_head` is at least 0, this is " + real_text(weight)));
   const TensorDatum x = single(ctx.current, head.keyword_span, "`aux_head`");
   PathScope paths;
   paths.prefix = ctx.path->join(claim_segment(head.name, "", head.name.span, *ctx.path));

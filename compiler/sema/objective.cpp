@@ -167,6 +167,9 @@ void Elaborator::add_objective(const Request& request) {
     const AuxHead& head = aux_heads_[i];
     const Shape& shape = builder_.type(head.value).shape;
     check_scores(Shape(shape.begin() + 1, shape.end()), aux_spans_[i], "the end of `aux_head " + head.name + "`");
+    if (shape[1] != scores->value.shape[0])
+      fail(error("E0501", aux_spans_[i], "`aux_head " + head.name + "` has " + std::to_string(shape[1]) + " logits, `" + scores->name.text +
+                                             "` has " + std::to_string(scores->value.shape[0])));
     builder_.set_origin(origin_at(aux_spans_[i], head.name + ".loss"));
     const ValueId weight = builder_.constant(head.weight, {DType::f32, {}});
     total = emit("add", {total, emit("mul", {loss_of(head.value, label, loss, "mean"), weight}, {}, span)[0]}, {}, span)[0];

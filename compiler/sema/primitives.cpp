@@ -29,6 +29,14 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
     text.replace(at, from.size(), to);
 }
 
+bool is_batched(const TensorDatum& t) { return t.batched; }
+
+// Whether an operator means the same for a raw parameter as for a value with a batch: it works element by element.
+bool takes_parameters(const OpDef& op) {
+  return is_broadcasting(op.name) || (op.scalar && op.inputs.size() == 1 && !op.inputs.front().variadic &&
+                                      std::all_of(op.attrs.begin(), op.attrs.end(), [](const AttrDef& a) { return a.type == AttrType::real; }));
+}
+
 }  // namespace
 
 TensorDatum Elaborator::tensor(ValueId id, bool batched) const {
@@ -157,6 +165,11 @@ Current Elaborator::call_primitive(const CallSiteInfo& site, const OpDef& op, co
     fail(std::move(d));
   }
   const bool batched = std::any_of(tensors.begin(), tensors.end(), [](const TensorDatum& t) { return t.batched; });
+  if (!takes_parameters(op) && (!tensors.front().batched || (variadic && !std::all_of(tensors.begin(), tensors.end(), is_batched)))) {
+    Diagnostic d = error("E0221", site.callee, "`" + name + "` takes values of a batch, a `param` is the same for all of it");
+    d.notes.push_back("`x -> add(w)` and `x -> mul(w)` combine a value with a parameter");
+    fail(std::move(d));
+  }
   builder_.set_origin(origin_at(site.callee, path));
   if (is_broadcasting(op.name)) {
     check_broadcast(tensors, name, site.callee);

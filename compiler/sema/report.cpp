@@ -56,12 +56,34 @@ Diagnostic Elaborator::advice(std::string code, Span span, std::string message, 
 }
 
 void Elaborator::report(Diagnostic diagnostic) {
+  if (stopped_) return;
   const Span at = diagnostic.primary.span;
   // A block that is called ten times is wrong once.
   const std::string key = diagnostic.code + "@" + std::to_string(at.file) + ":" + std::to_string(at.begin) +
                           (at.valid() ? "" : diagnostic.message);
   if (diagnostic.severity == Severity::error) failed_ = true;
-  if (reported_.insert(key).second) sink_.add(std::move(diagnostic));
+  if (!reported_.insert(key).second) return;
+  if (diagnostic.severity == Severity::error && sink_.error_count() >= config_.limits.errors) {
+    Diagnostic many;
+    many.code = "E0033";
+    many.message = "too many errors: stopped after " + std::to_string(config_.limits.errors);
+    sink_.add(std::move(many));
+    stopped_ = true;
+    return;
+  }
+  sink_.add(std::move(diagnostic));
+}
+
+void Elaborator::stop(Diagnostic diagnostic) {
+  report(std::move(diagnostic));
+  stopped_ = true;
+  throw Failed{};
+}
+
+void Elaborator::too_many_steps(Span at) {
+  Diagnostic d = error("E0801", at, "more than " + with_commas(config_.limits.steps) + " steps of evaluation");
+  d.notes.push_back("iterations, values of ranges and expressions are counted, whether they make layers or not");
+  stop(std::move(d));
 }
 
 void Elaborator::fail(Diagnostic diagnostic) {

@@ -2,6 +2,7 @@
 #include "compiler/sema/sema.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "compiler/sema/elaborator.h"
 #include "compiler/sema/ensembles.h"
@@ -166,12 +167,25 @@ std::optional<Recipe> resolve_recipe(Project& project, const std::string& refere
 
 namespace {
 
+// Blocks that are too large to expand are so from each of them on.
+bool exceeds_a_limit(const DiagnosticSink& sink) {
+  return std::any_of(sink.all().begin(), sink.all().end(), [](const Diagnostic& d) { return d.code == "E0801"; });
+}
+
+// The values of a file, whether something uses them or not.
+void check_lets(Project& project, const Module& module, const ElaborateConfig& config, DiagnosticSink& sink) {
+  Elaborator elaborator(project, config, sink);
+  for (const Decl& declaration : module.ast.declarations)
+    if (const LetDecl* let = declaration.as<LetDecl>()) elaborator.check_let(module, *let);
+}
+
 bool check_module(Project& project, const std::string& reference, const ElaborateConfig& config, DiagnosticSink& sink) {
   const Reference parts = parse_reference(reference);
   if (!parts.name.empty()) return elaborate(project, reference, config, sink).has_value();
   const Module* module = project.load(parts.module, sink);
   if (!module || has_syntax_errors(sink)) return false;
   check_configurations(project, *module, sink);
+  check_lets(project, *module, config, sink);
   ElaborateConfig training = config;
   training.purpose = Purpose::train;  // auxiliary heads are checked too
   for (const Decl& declaration : module->ast.declarations) {
@@ -194,7 +208,7 @@ bool check_module(Project& project, const std::string& reference, const Elaborat
       elaborate_named(project, {module, nullptr, nullptr, ensemble, ""}, nullptr, config, sink);
   }
   for (const Decl& declaration : module->ast.declarations)
-    if (const BlockDecl* block = declaration.as<BlockDecl>(); block && !module->is_prelude)
+    if (const BlockDecl* block = declaration.as<BlockDecl>(); block && !module->is_prelude && !exceeds_a_limit(sink))
       Elaborator(project, config, sink).check_block(*module, *block);
   for (const Decl& declaration : module->ast.declarations) {
     const TrainDecl* train = declaration.as<TrainDecl>();
@@ -218,7 +232,8 @@ bool check(Project& project, const std::string& reference, const ElaborateConfig
   std::vector<Diagnostic> all = found.all();
   std::stable_sort(all.begin(), all.end(), [](const Diagnostic& a, const Diagnostic& b) {
     const Span x = a.primary.span, y = b.primary.span;
-    return std::pair(x.file, x.begin) < std::pair(y.file, y.begin);
+    const bool last = a.code == "E0033", other_last = b.code == "E0033";  // "too many errors"
+    return std::tuple(last, x.file, x.begin) < std::tuple(other_last, y.file, y.begin);
   });
   for (Diagnostic& d : all) sink.add(std::move(d));
   return right;

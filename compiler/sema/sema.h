@@ -32,6 +32,8 @@ namespace netc {
 // What a program may grow to. Each is a diagnostic (E08xx) where it is exceeded.
 struct ElaborateLimits {
   int64_t layers = 20'000;                         // calls after expansion, counted before they are built
+  int64_t steps = 5'000'000;                       // of evaluation: expressions, values of ranges, iterations
+  int errors = 100;                                // further ones are not looked for
   int64_t call_depth = 64;                         // nested block calls
   int64_t elements = int64_t{1} << 32;             // of one value or parameter, without the batch
   int64_t parameter_bytes = int64_t{64} << 30;

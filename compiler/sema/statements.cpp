@@ -44,6 +44,7 @@ void Elaborator::run_body(const Body& body, Context& ctx) {
       run_statement(stmt, ctx);
     } catch (const Failed&) {
       failed_ = true;
+      if (stopped_) throw;
       poison(stmt, ctx);
       if (stmt.as<RequireStmt>() && ctx.place == Place::block) {
         ctx.current = {TensorDatum{}};  // the rest relies on what was required
@@ -54,6 +55,7 @@ void Elaborator::run_body(const Body& body, Context& ctx) {
 }
 
 void Elaborator::run_statement(const Stmt& stmt, Context& ctx) {
+  if (stopped_) throw Failed{};
   const bool in_branches = ctx.place == Place::branches;
   const bool is_branch = stmt.as<BranchStmt>() != nullptr;
   if (in_branches && !is_branch && !stmt.as<ForStmt>() && !stmt.as<RepeatStmt>() && !stmt.as<IfStmt>() &&
@@ -136,6 +138,7 @@ void Elaborator::run_chain(const Chain& chain, Context& ctx) {
     try {
       value = run_link(chain.links[i], i == 0, chain.links.size() == 1, value, ctx);
     } catch (const Failed&) {
+      if (stopped_) throw;
       // The rest of the chain is still checked for errors of its own.
       failed = true;
       value = {TensorDatum{}};

@@ -50,6 +50,7 @@ void Elaborator::check_globs() {
     for (const std::string& glob : recipe_->weights->except) check(glob, "weights", 0);
   const bool trains = std::any_of(states.begin(), states.end(), [](const StateVariable& s) { return s.kind == StateKind::parameter; });
   if (!trains && !recipe_->freeze.empty()) report(error("E0514", setting_place("freeze", 0), "everything is frozen, nothing is left to train"));
+  else if (!trains) report(error("E0517", reference_span_, "this network has no parameters, there is nothing to train"));
 }
 
 }  // namespace netc

@@ -81,7 +81,8 @@ std::span<const Explanation> limits_explanations() {
        "}\n"},
       {"E0801", "too many calls after expansion",
        "Loops and blocks are expanded before anything is built; a loop that would make the network too large\n"
-       "is refused at its head.\n",
+       "is refused at its head. What is evaluated on the way is counted too: a loop in a loop in a loop ends in this error,\n"
+       "even if it calls nothing.\n",
        "network n {\n"
        "    input image: [3, 32, 32]\n"
        "    repeat 1000000 { relu }\n"

@@ -244,6 +244,26 @@ std::span<const Explanation> shapes_explanations() {
        "    left -> tower -> add(r)\n"
        "    output y\n"
        "}\n"},
+      {"E0221", "a parameter where a value with a batch is needed",
+       "Values have a batch, which is not written; a raw `param` is the same for all of it. Arithmetic (`add`, `mul`)\n"
+       "combines the two, and functions of single elements (`sigmoid`) take both; other operators take values.\n",
+       "network n {\n"
+       "    input image: [3, 32, 32]\n"
+       "    param bonus: [3] = zeros\n"
+       "    global_avg_pool as x\n"
+       "    [x, bonus] -> concat\n"
+       "    linear(10)\n"
+       "    output logits\n"
+       "}\n",
+       "network n {\n"
+       "    input image: [3, 32, 32]\n"
+       "    param bonus: [3] = zeros\n"
+       "    global_avg_pool as x\n"
+       "    x -> add(bonus) as shifted\n"
+       "    [x, shifted] -> concat\n"
+       "    linear(10)\n"
+       "    output logits\n"
+       "}\n"},
   };
   return kPages;
 }

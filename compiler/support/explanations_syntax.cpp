@@ -12,7 +12,7 @@ std::span<const Explanation> syntax_explanations() {
       {"E0002", "a character or an operator that the language does not have",
        "Outside strings and comments a program is ASCII. The logical operators are the words `and`, `or` and\n"
        "`not`; the remainder is `mod(a, b)`, a power `a ** b`; a comment begins with `//`.\n",
-       "let wide = width > 64 && deep\n", "let wide = width > 64 and deep\n"},
+       "let deep = true\nlet large = deep && 2 > 1\n", "let deep = true\nlet large = deep and 2 > 1\n"},
       {"E0003", "something else was expected here",
        "The message names what the grammar allows at this place, and what stands there. Reading stops at the\n"
        "end of the line (or of the body that begins on it), so that the lines after it are checked as well.\n",
@@ -89,7 +89,7 @@ std::span<const Explanation> syntax_explanations() {
       {"E0023", "an `if` value without `then` or `else`",
        "As a value, `if` is `if condition then a else b` and always has both. With braces it is a statement,\n"
        "which has no value.\n",
-       "let stride = if first { 2 }\n", "let stride = if first then 2 else 1\n"},
+       "let first = true\nlet stride = if first { 2 }\n", "let first = true\nlet stride = if first then 2 else 1\n"},
       {"E0024", "a parameter without a type",
        "Each parameter has a type, so that a wrong argument is refused where it is passed: int, float, bool,\n"
        "size, string, a list as [int], a block as block(width: int).\n",

@@ -253,6 +253,35 @@ std::span<const Explanation> training_explanations() {
        "ensemble trio { runs = member(resnet20) }\n",
        "import std.resnet { resnet20 }\n"
        "ensemble trio { runs = member(resnet20, count = 3) }\n"},
+      {"E0517", "a network that training cannot use",
+       "A training gives the network one input, the samples, and adds inputs of its own: label, and affine, color,\n"
+       "erase and mix for augmentation. The network has another input, one of these names, or no parameter to learn.\n",
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "network n {\n"
+       "    input image: [3, 32, 32]\n"
+       "    input bias: [10]\n"
+       "    image -> global_avg_pool -> linear(10) -> add(bias)\n"
+       "    output logits\n"
+       "}\n"
+       "train run = n on cifar {\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n",
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "network n {\n"
+       "    input image: [3, 32, 32]\n"
+       "    param bias: [10] = zeros\n"
+       "    image -> global_avg_pool -> linear(10) -> add(bias)\n"
+       "    output logits\n"
+       "}\n"
+       "train run = n on cifar {\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n"},
   };
   return kPages;
 }

@@ -42,5 +42,18 @@ network small {
   EXPECT_TRUE(net.graph.output("correct").valid());
 }
 
+// The first hundred errors and a word that there are more; what is found after them costs nothing.
+TEST(Elaborate, stops_after_a_hundred_errors) {
+  std::string text = "network n {\n    input image: [3, 32, 32]\n";
+  for (int i = 0; i < 30'000; ++i) text += "    unknown" + std::to_string(i) + "\n";
+  Project project;
+  DiagnosticSink sink;
+  ASSERT_TRUE(project.load_text("n.net", text + "    output y\n}\n", sink));
+  EXPECT_FALSE(check(project, "n.net", {}, sink));
+  ASSERT_EQ(sink.error_count(), 101);
+  EXPECT_EQ(sink.all().front().code, "E0101");
+  EXPECT_EQ(sink.all().back().code, "E0033");
+}
+
 }  // namespace
 }  // namespace netc
