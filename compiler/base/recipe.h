@@ -87,18 +87,21 @@ struct AugmentSpec {
   enum class Kind {
     crop, flip_horizontal, flip_vertical, rotate, shift,   // geometry
     random_resized_crop, scale, shear,
-    color_jitter, grayscale,                               // colours
+    color_jitter, grayscale, posterize, solarize, invert,  // colours
+    autocontrast, equalize,                                // colours, by the picture's histogram
+    sharpness,                                             // each pixel with its neighbours
     erase, cutout,                                         // a rectangle
     mixup, cutmix,                                         // with another sample of the batch
-    rand_augment, trivial_augment,                         // geometry and colours
+    rand_augment, trivial_augment,                         // geometry, sharpness and colours
   };
   Kind kind = Kind::crop;
   int64_t height = 0, width = 0;  // crop, random_resized_crop: of the result; cutout: of the hole
   int64_t pad = 0;                // crop
   // rotate, shear: degrees, drawn from -amount..amount; shift, scale: share of the extent; random_resized_crop,
-  // erase: the smallest and the greatest share of the area; mixup, cutmix: alpha
+  // erase: the smallest and the greatest share of the area; mixup, cutmix: alpha; sharpness: the factor, 1 changes nothing;
+  // posterize: the bits that stay; solarize: the least value that is inverted
   double amount = 0;
-  double probability = 1;  // grayscale, erase
+  double probability = 1;  // erase, grayscale and the colours after it, sharpness
   double brightness = 0, contrast = 0, saturation = 0, hue = 0;  // color_jitter
   int64_t count = 0, magnitude = 0;                              // rand_augment: operations, 0..30
 };
@@ -106,6 +109,10 @@ struct AugmentSpec {
 // What a list needs of a batch beside the images: one record a sample for each.
 struct AugmentParts {
   bool geometry = false, color = false, erase = false, mix = false;
+  bool box = false;      // beside geometry: a part of the picture that is enlarged ends where it ends
+  bool sharpen = false;  // sharpness
+  bool curve = false;    // beside colours: a curve of tones
+  bool paints() const { return color || sharpen || curve; }  // changes the values of bytes
 };
 inline AugmentParts parts_of(const std::vector<AugmentSpec>& list) {
   AugmentParts parts;
@@ -116,17 +123,23 @@ inline AugmentParts parts_of(const std::vector<AugmentSpec>& list) {
       case AugmentSpec::Kind::flip_vertical:
       case AugmentSpec::Kind::rotate:
       case AugmentSpec::Kind::shift:
-      case AugmentSpec::Kind::random_resized_crop:
       case AugmentSpec::Kind::scale:
       case AugmentSpec::Kind::shear: parts.geometry = true; break;
+      case AugmentSpec::Kind::random_resized_crop: parts.geometry = parts.box = true; break;
       case AugmentSpec::Kind::color_jitter:
+      case AugmentSpec::Kind::posterize:
+      case AugmentSpec::Kind::solarize:
+      case AugmentSpec::Kind::invert:
       case AugmentSpec::Kind::grayscale: parts.color = true; break;
+      case AugmentSpec::Kind::autocontrast:
+      case AugmentSpec::Kind::equalize: parts.color = parts.curve = true; break;
+      case AugmentSpec::Kind::sharpness: parts.sharpen = true; break;
       case AugmentSpec::Kind::erase:
       case AugmentSpec::Kind::cutout: parts.erase = true; break;
       case AugmentSpec::Kind::mixup:
       case AugmentSpec::Kind::cutmix: parts.mix = true; break;
       case AugmentSpec::Kind::rand_augment:
-      case AugmentSpec::Kind::trivial_augment: parts.geometry = parts.color = true; break;
+      case AugmentSpec::Kind::trivial_augment: parts.geometry = parts.color = parts.curve = parts.sharpen = true; break;
     }
   }
   return parts;

@@ -68,6 +68,102 @@ OpDef color_sample_row() {
   return def;
 }
 
+// ---- curve_sample
+
+constexpr int64_t kTones = 256;
+
+std::vector<TensorType> infer_curve_sample(const OpCall& call) {
+  check::floating(call, 0);
+  check::rank(call, 0, 4, "[C, H, W]");
+  const Shape& shape = call.inputs[0].shape;
+  if (shape[1] != 1 && shape[1] != 3)
+    throw OpError("E0204", "colours are those of 1 or 3 channels, the picture has " + std::to_string(shape[1]));
+  check::floating(call, 1);
+  check::shape(call, 1, {shape[0], 3, kTones}, "the curves");
+  return {call.inputs[0]};
+}
+
+LoopNest scalar_curve_sample(const OpCall& call) {
+  const Shape& shape = call.inputs[0].shape;
+  LoopNest nest = map_over(shape);
+  Dag& d = nest.dag;
+  const ExprId at = d.min(d.max(load_same(d, 0, shape), d.real(0)), d.real(kTones - 1));
+  auto tone = [&](ExprId level) { return d.load(1, {d.axis(0), d.axis(1), clamped(d, level, kTones)}); };
+  const ExprId level = d.index_floor(at), low = tone(level), high = tone(d.index_add(level, d.index(1)));
+  const ExprId fraction = d.sub(at, d.unary(ExprKind::floor, at));
+  nest.stores = {{0, d.add(low, d.mul(fraction, d.sub(high, low)))}};
+  return nest;
+}
+
+OpDef curve_sample_row() {
+  OpDef def;
+  def.name = "curve_sample";
+  def.doc =
+      "Of values in 0..255: y[c] = t[c, x] for whole x, and on the straight line between two of them; values beyond are moved "
+      "to 0..255 first. A grey picture has the first curve.";
+  def.inputs = {{"image", "image: [N, C, H, W], C of 1 or 3"}, {"curves", "curves t: [N, 3, 256]"}};
+  def.outputs = {"y"};
+  def.infer = infer_curve_sample;
+  def.no_gradient = kData;
+  def.scalar = scalar_curve_sample;
+  def.samples = [] {
+    return std::vector<OpSample>{{"color", {reals({2, 3, 4, 5}, -20, 275), reals({2, 3, kTones}, 0, 255)}, {}},
+                                 {"grey", {reals({3, 1, 3, 4}, 0, 255), reals({3, 3, kTones}, 0, 255)}, {}}};
+  };
+  return def;
+}
+
+// ---- sharpen_sample
+
+std::vector<TensorType> infer_sharpen_sample(const OpCall& call) {
+  check::floating(call, 0);
+  check::rank(call, 0, 4, "[C, H, W]");
+  check::floating(call, 1);
+  check::shape(call, 1, {call.inputs[0].shape[0]}, "the factors");
+  return {call.inputs[0]};
+}
+
+LoopNest scalar_sharpen_sample(const OpCall& call) {
+  const Shape& shape = call.inputs[0].shape;
+  LoopNest nest = map_over(shape);
+  Dag& d = nest.dag;
+  auto pixel = [&](int64_t dy, int64_t dx) {
+    return d.load(0, {d.axis(0), d.axis(1), clamped(d, d.index_add(d.axis(2), d.index(dy)), shape[2]),
+                      clamped(d, d.index_add(d.axis(3), d.index(dx)), shape[3])});
+  };
+  const ExprId own = pixel(0, 0);
+  ExprId sum = d.mul(own, d.real(5));
+  for (int64_t dy = -1; dy <= 1; ++dy)
+    for (int64_t dx = -1; dx <= 1; ++dx)
+      if (dy != 0 || dx != 0) sum = d.add(sum, pixel(dy, dx));
+  // Whether the pixel before it and the one after it are in the picture.
+  auto inner = [&](int axis, int64_t extent) {
+    return d.logical_and(d.in_range(d.index_add(d.axis(axis), d.index(-1)), extent), d.in_range(d.index_add(d.axis(axis), d.index(1)), extent));
+  };
+  const ExprId smooth = d.div(sum, d.real(13)), factor = d.load(1, {d.axis(0)});
+  const ExprId blended = d.min(d.max(d.add(smooth, d.mul(factor, d.sub(own, smooth))), d.real(0)), d.real(255));
+  nest.stores = {{0, d.select(d.logical_and(inner(2, shape[2]), inner(3, shape[3])), blended, own)}};
+  return nest;
+}
+
+OpDef sharpen_sample_row() {
+  OpDef def;
+  def.name = "sharpen_sample";
+  def.doc =
+      "Of values in 0..255: f * x + (1 - f) * s, clamped to 0..255, s being the mean of the 3x3 pixels around x with the weight 5 "
+      "for x itself and 1 for its neighbours; the outermost pixels stay. 1 changes nothing, 0 smooths, 2 sharpens.";
+  def.inputs = {{"image", "image: [N, C, H, W]"}, {"factor", "factor f: [N]"}};
+  def.outputs = {"y"};
+  def.infer = infer_sharpen_sample;
+  def.no_gradient = kData;
+  def.scalar = scalar_sharpen_sample;
+  def.samples = [] {
+    return std::vector<OpSample>{{"image", {reals({3, 2, 5, 6}, 0, 255), reals({3}, 0, 3)}, {}},
+                                 {"thin", {reals({2, 1, 2, 5}, 0, 255), reals({2}, 0, 3)}, {}}};
+  };
+  return def;
+}
+
 // ---- erase_sample
 
 // Whether the pixel lies in rows record[first].. below record[first + 2], and columns likewise.
@@ -185,7 +281,7 @@ OpDef mix_targets_row() {
 }  // namespace
 
 std::vector<OpDef> augment_ops() {
-  return {color_sample_row(), erase_sample_row(), mix_samples_row(), mix_targets_row()};
+  return {color_sample_row(), curve_sample_row(), sharpen_sample_row(), erase_sample_row(), mix_samples_row(), mix_targets_row()};
 }
 
 }  // namespace netc

@@ -27,7 +27,7 @@ Shape Elaborator::augmented_input(const Shape& shape, DType dtype) {
   if (shape.size() != 3)
     fail(error("E0510", setting_place("augment", 0), "augmentation takes images [C, H, W], the input is " + to_string(shape)));
   for (size_t i = 0; i < list.size(); ++i)
-    if (parts_of({list[i]}).color && (dtype != DType::u8 || (shape[0] != 1 && shape[0] != 3)))
+    if (parts_of({list[i]}).paints() && (dtype != DType::u8 || (shape[0] != 1 && shape[0] != 3)))
       fail(error("E0510", setting_place("augment", steps + i), "colours are those of u8 pictures of 1 or 3 channels, the input is " +
                                                         std::string(name_of(dtype)) + " " + to_string(shape)));
   Shape stored = shape;
@@ -49,15 +49,20 @@ Shape Elaborator::augmented_input(const Shape& shape, DType dtype) {
   return stored;
 }
 
-// Geometry and colours, in the units of the data.
+// Geometry, sharpness and colours, in the units of the data.
 ValueId Elaborator::augment_image(ValueId value, const Shape& shape, Span span) {
   const AugmentParts parts = parts_of(recipe_->augment);
   if (parts.geometry) {
     const ValueId matrix = builder_.add_input("affine", {DType::f32, {config_.batch, 2, 3}});
-    value = emit("affine_sample", {value, matrix}, {{"height", shape[1]}, {"width", shape[2]}, {"fill", 0.0}}, span)[0];
+    const ValueId box = parts.box && !crops_when_read(*recipe_) ? builder_.add_input("box", {DType::f32, {config_.batch, 4}}) : ValueId{};
+    value = emit("affine_sample", {value, matrix, box}, {{"height", shape[1]}, {"width", shape[2]}, {"fill", 0.0}}, span)[0];
   }
+  if (parts.sharpen)
+    value = emit("sharpen_sample", {value, builder_.add_input("sharpness", {DType::f32, {config_.batch}})}, {}, span)[0];
   if (parts.color)
     value = emit("color_sample", {value, builder_.add_input("color", {DType::f32, {config_.batch, 14}})}, {}, span)[0];
+  if (parts.curve)
+    value = emit("curve_sample", {value, builder_.add_input("curve", {DType::f32, {config_.batch, 3, 256}})}, {}, span)[0];
   return value;
 }
 

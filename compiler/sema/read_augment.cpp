@@ -40,6 +40,24 @@ class AugmentReader {
     } else if (name == "grayscale") {
       spec_.kind = Kind::grayscale;
       spec_.probability = share("probability", 0.1, 0);
+    } else if (name == "invert" || name == "autocontrast" || name == "equalize") {
+      spec_.kind = name == "invert" ? Kind::invert : name == "equalize" ? Kind::equalize : Kind::autocontrast;
+      spec_.probability = share("probability", 0.5, 0);
+    } else if (name == "posterize") {
+      reader_.require(c_, "bits");
+      spec_.kind = Kind::posterize;
+      spec_.amount = static_cast<double>(reader_.integer(field("bits"), what("bits"), 1, 8));
+      spec_.probability = share("probability", 0.5, 0);
+    } else if (name == "solarize") {
+      reader_.require(c_, "threshold");
+      spec_.kind = Kind::solarize;
+      spec_.amount = static_cast<double>(reader_.integer(field("threshold"), what("threshold"), 0, 256));
+      spec_.probability = share("probability", 0.5, 0);
+    } else if (name == "sharpness") {
+      reader_.require(c_, "factor");
+      spec_.kind = Kind::sharpness;
+      spec_.amount = reader_.real(c_, "factor", 1, {0, 100});
+      spec_.probability = share("probability", 0.5, 0);
     } else if (name == "erase") {
       spec_.kind = Kind::erase;
       spec_.probability = share("probability", 0.5, 0);
@@ -112,6 +130,12 @@ const std::vector<ConstructorDef>& augmentations() {
       {"shear", {"angle"}},
       {"color_jitter", {"brightness", "contrast", "saturation", "hue"}},
       {"grayscale", {"probability"}},
+      {"posterize", {"bits", "probability"}},
+      {"solarize", {"threshold", "probability"}},
+      {"invert", {"probability"}},
+      {"autocontrast", {"probability"}},
+      {"equalize", {"probability"}},
+      {"sharpness", {"factor", "probability"}},
       {"erase", {"probability", "area"}},
       {"cutout", {"size"}},
       {"mixup", {"alpha"}},

@@ -16,6 +16,7 @@ namespace {
 constexpr uint32_t kAugment = path_key("augment"), kMix = path_key("mix"), kShuffle = path_key("shuffle");
 constexpr uint64_t kDrawsEach = 64;  // of one entry, so that adding a draw moves no other
 constexpr int kTries = 10;           // for a rectangle that fits
+constexpr double kFar = 1e9;         // a coordinate beyond every picture
 
 // 0..bound-1, each as likely as the other to 2^-32.
 int64_t below(uint32_t bits, int64_t bound) {
@@ -160,10 +161,13 @@ class Drawing {
         size_ = {a.height, a.width};
         break;
       }
-      case AugmentSpec::Kind::random_resized_crop:
-        move(resized_box(draw_box(a, draws, size_), {a.height, a.width}));
+      case AugmentSpec::Kind::random_resized_crop: {
+        const CropBox box = draw_box(a, draws, size_);
+        bound(box);
+        move(resized_box(box, {a.height, a.width}));
         size_ = {a.height, a.width};
         break;
+      }
       case AugmentSpec::Kind::flip_horizontal:
         if (draws.coin(0)) move({1, 0, 0, 0, -1, static_cast<double>(size_.width - 1)});
         break;
@@ -185,6 +189,24 @@ class Drawing {
       case AugmentSpec::Kind::grayscale:
         if (draws.uniform(0) < a.probability) paint(saturation(0));
         break;
+      case AugmentSpec::Kind::posterize:
+        if (draws.uniform(0) < a.probability) posterize(8 - a.amount);
+        break;
+      case AugmentSpec::Kind::solarize:
+        if (draws.uniform(0) < a.probability) threshold_ = static_cast<float>(a.amount);
+        break;
+      case AugmentSpec::Kind::invert:
+        if (draws.uniform(0) < a.probability) paint({-1, 0, 0, 255, 0, -1, 0, 255, 0, 0, -1, 255});
+        break;
+      case AugmentSpec::Kind::autocontrast:
+        if (draws.uniform(0) < a.probability) curves_.push_back(autocontrast);
+        break;
+      case AugmentSpec::Kind::equalize:
+        if (draws.uniform(0) < a.probability) curves_.push_back(equalize);
+        break;
+      case AugmentSpec::Kind::sharpness:
+        if (draws.uniform(0) < a.probability) sharpness_ *= a.amount;
+        break;
       case AugmentSpec::Kind::erase: erase(a, draws); break;
       case AugmentSpec::Kind::cutout: cut_out(a, draws); break;
       case AugmentSpec::Kind::rand_augment:
@@ -201,18 +223,24 @@ class Drawing {
     }
   }
 
-  AugmentDraw result() const {
+  AugmentDraw result(const Picture& picture) const {
     AugmentDraw draw{};
     for (size_t i = 0; i < draw.affine.size(); ++i) draw.affine[i] = static_cast<float>(geometry_[i]);
     for (size_t i = 0; i < color_.size(); ++i) draw.color[i] = static_cast<float>(color_[i]);
     draw.color[12] = threshold_;
     draw.color[13] = step_;
     draw.erase = erased_;
+    draw.sharpness = static_cast<float>(sharpness_);
+    for (size_t i = 0; i < draw.box.size(); ++i) draw.box[i] = static_cast<float>(box_[i]);
+    if (picture.pixels && !curves_.empty()) {
+      draw.curves = straight_curves();
+      for (const auto make : curves_) draw.curves = compose(make(histogram(picture, draw.color, *draw.curves)), *draw.curves);
+    }
     return draw;
   }
 
  private:
-  static constexpr int64_t kOperations = 11;
+  static constexpr int64_t kOperations = 14;
 
   void move(const Matrix& m) { geometry_ = compose(geometry_, m); }
   void paint(const ColorMatrix& m) {
@@ -224,6 +252,19 @@ class Drawing {
     }
     mean_ = next;
   }
+  // What a crop takes lies within its box: the pixels beyond it are none. Where a picture was turned before, a crop's box is
+  // none in the sample, and the one before it stays.
+  void bound(const CropBox& box) {
+    const Matrix& m = geometry_;
+    if (m[1] != 0 || m[3] != 0) return;
+    const auto within = [](double edge, double other, double& first, double& last) {
+      first = std::max(first, std::min(edge, other));
+      last = std::min(last, std::max(edge, other));
+    };
+    within(m[0] * static_cast<double>(box.top) + m[2], m[0] * static_cast<double>(box.top + box.height - 1) + m[2], box_[0], box_[2]);
+    within(m[4] * static_cast<double>(box.left) + m[5], m[4] * static_cast<double>(box.left + box.width - 1) + m[5], box_[1], box_[3]);
+  }
+  void posterize(double bits_lost) { step_ = static_cast<float>(std::exp2(bits_lost)); }
   void shear_x(double tangent) { move(about_centre(1, 0, -tangent, 1, size_)); }
   void shear_y(double tangent) { move(about_centre(1, -tangent, 0, 1, size_)); }
   void contrast(double factor) {
@@ -273,8 +314,8 @@ class Drawing {
     erased_ = {static_cast<float>(top), static_cast<float>(left), static_cast<float>(bottom), static_cast<float>(right)};
   }
 
-  // The operations of RandAugment and TrivialAugment (Cubuk et al. 2020, Müller and Hutter 2021) that a matrix, a
-  // threshold or a step describes, at torchvision's magnitudes; `wide` are TrivialAugment's. `share`: 0..1.
+  // The operations of RandAugment and TrivialAugment (Cubuk et al. 2020, Müller and Hutter 2021), those of torchvision at its
+  // magnitudes; `wide` are TrivialAugment's. `share`: 0..1.
   void operate(int64_t operation, double share, bool wide, bool negative) {
     const double sign = negative ? -1 : 1, strength = sign * (wide ? 0.99 : 0.9) * share;
     const double h = static_cast<double>(size_.height), w = static_cast<double>(size_.width);
@@ -282,14 +323,17 @@ class Drawing {
       case 0: break;
       case 1: shear_x(sign * (wide ? 0.99 : 0.3) * share); break;
       case 2: shear_y(sign * (wide ? 0.99 : 0.3) * share); break;
-      case 3: move(translation(0, std::round(sign * share * (wide ? 32 : w * 150 / 331)))); break;
-      case 4: move(translation(std::round(sign * share * (wide ? 32 : h * 150 / 331)), 0)); break;
+      case 3: move(translation(0, std::trunc(sign * share * (wide ? 32 : w * 150 / 331)))); break;
+      case 4: move(translation(std::trunc(sign * share * (wide ? 32 : h * 150 / 331)), 0)); break;
       case 5: move(rotation(sign * share * (wide ? 135 : 30), size_)); break;
       case 6: paint(times(1 + strength)); break;
       case 7: paint(saturation(1 + strength)); break;
       case 8: contrast(1 + strength); break;
-      case 9: step_ = static_cast<float>(std::exp2(std::round(share * (wide ? 6 : 4)))); break;
+      case 9: posterize(std::round(share * (wide ? 6 : 4))); break;
       case 10: threshold_ = static_cast<float>(255 * (1 - share)); break;
+      case 11: sharpness_ *= 1 + strength; break;
+      case 12: curves_.push_back(autocontrast); break;
+      case 13: curves_.push_back(equalize); break;
       default: throw InternalError("no such operation");
     }
   }
@@ -300,6 +344,9 @@ class Drawing {
   ColorMatrix color_ = kSameColor;
   float threshold_ = std::numeric_limits<float>::infinity();
   float step_ = 0;
+  double sharpness_ = 1;
+  std::array<double, 4> box_ = {-kFar, -kFar, kFar, kFar};
+  std::vector<ToneCurves (*)(const Histogram&)> curves_;
   EraseRecord erased_ = {};
 };
 
@@ -329,10 +376,10 @@ ImageSize augmented_size(const std::vector<AugmentSpec>& augment, ImageSize size
 }
 
 AugmentDraw draw_augmentation(const std::vector<AugmentSpec>& augment, ImageSize input, const MeanColor& mean,
-                              uint64_t seed, int64_t epoch, int64_t sample, size_t first) {
+                              uint64_t seed, int64_t epoch, int64_t sample, size_t first, const Picture& picture) {
   Drawing drawing(input, mean);
   for (size_t i = first; i < augment.size(); ++i) drawing.apply(augment[i], Draws(seed, kAugment, epoch, sample, i));
-  return drawing.result();
+  return drawing.result(picture);
 }
 
 CropBox draw_crop(const std::vector<AugmentSpec>& augment, size_t index, ImageSize image, uint64_t seed, int64_t epoch,

@@ -30,7 +30,10 @@ AugmentInputs::AugmentInputs(const EntryIo& io) {
   batch_ = image.shape[0];
   const auto count = static_cast<size_t>(batch_);
   if (io.has_input("affine")) affine_.resize(count);
+  if (io.has_input("box")) box_.resize(count);
+  if (io.has_input("sharpness")) sharpness_.resize(count);
   if (io.has_input("color")) color_.resize(count);
+  if (io.has_input("curve")) curve_.resize(count);
   if (io.has_input("erase")) erase_.resize(count);
   if (io.has_input("mix")) mix_.resize(count);
 }
@@ -50,11 +53,15 @@ void AugmentInputs::draw(int64_t position, const SampleView& view, const std::by
   const auto at = static_cast<size_t>(position);
   const std::vector<AugmentSpec>& list = view.recipe.augment;
   const ImageSize size{format_.height, format_.width};
-  if (!affine_.empty() || !color_.empty() || !erase_.empty()) {
+  if (!affine_.empty() || !sharpness_.empty() || !color_.empty() || !erase_.empty()) {
     const size_t first = crops_when_read(view.recipe) ? 1 : 0;
+    const Picture picture{curve_.empty() ? nullptr : pixels, format_.channels, format_.height * format_.width};
     const AugmentDraw draw =
-        draw_augmentation(list, size, mean_color(pixels), view.seed, view.epoch, view.sample, first);
+        draw_augmentation(list, size, mean_color(pixels), view.seed, view.epoch, view.sample, first, picture);
     if (!affine_.empty()) affine_[at] = draw.affine;
+    if (!box_.empty()) box_[at] = draw.box;
+    if (!sharpness_.empty()) sharpness_[at] = draw.sharpness;
+    if (!curve_.empty()) curve_[at] = draw.curves.value_or(straight_curves());
     if (!color_.empty()) color_[at] = draw.color;
     if (!erase_.empty()) erase_[at] = draw.erase;
   }
@@ -64,7 +71,10 @@ void AugmentInputs::draw(int64_t position, const SampleView& view, const std::by
 
 void AugmentInputs::bind(EntryIo& io) const {
   if (!affine_.empty()) io.set_input("affine", affine_.data());
+  if (!box_.empty()) io.set_input("box", box_.data());
+  if (!sharpness_.empty()) io.set_input("sharpness", sharpness_.data());
   if (!color_.empty()) io.set_input("color", color_.data());
+  if (!curve_.empty()) io.set_input("curve", curve_.data());
   if (!erase_.empty()) io.set_input("erase", erase_.data());
   if (!mix_.empty()) io.set_input("mix", mix_.data());
 }

@@ -1,4 +1,4 @@
-// The augmentation's inputs of a training graph: "affine", "color", "erase" and "mix", of which a program has those that
+// The augmentation's inputs of a training graph: "affine", "box", "sharpness", "color", "curve", "erase" and "mix", of which a program has those that
 // its recipe needs, and the records that fill them.
 //
 //   AugmentInputs inputs(io);                        // what the entry has
@@ -40,7 +40,10 @@ class AugmentInputs {
   ImageFormat format_;
   int64_t batch_ = 0;
   std::vector<AffineMatrix> affine_;
+  std::vector<BoxRecord> box_;
+  std::vector<float> sharpness_;
   std::vector<ColorRecord> color_;
+  std::vector<ToneCurves> curve_;
   std::vector<EraseRecord> erase_;
   std::vector<MixRecord> mix_;
 };

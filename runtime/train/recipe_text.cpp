@@ -206,6 +206,15 @@ std::string augment_text(const AugmentSpec& a) {
           .add("hue", percent_text(a.hue))
           .text();
     case AugmentSpec::Kind::grayscale: return CallText("grayscale").place(percent_text(a.probability)).text();
+    case AugmentSpec::Kind::posterize:
+      return CallText("posterize").place(exact(a.amount)).add("probability", percent_text(a.probability)).text();
+    case AugmentSpec::Kind::solarize:
+      return CallText("solarize").place(exact(a.amount)).add("probability", percent_text(a.probability)).text();
+    case AugmentSpec::Kind::invert: return CallText("invert").place(percent_text(a.probability)).text();
+    case AugmentSpec::Kind::autocontrast: return CallText("autocontrast").place(percent_text(a.probability)).text();
+    case AugmentSpec::Kind::equalize: return CallText("equalize").place(percent_text(a.probability)).text();
+    case AugmentSpec::Kind::sharpness:
+      return CallText("sharpness").place(exact(a.amount)).add("probability", percent_text(a.probability)).text();
     case AugmentSpec::Kind::erase:
       return CallText("erase").place(percent_text(a.probability)).add("area", percent_text(a.amount)).text();
     case AugmentSpec::Kind::cutout: return CallText("cutout").place(size_text(a.height, a.width)).text();

@@ -244,18 +244,21 @@ TEST(Augment, RandAndTrivialAugmentUseEveryOperation) {
   rand.magnitude = 9;
   const AugmentDraw plain = draw_augmentation({}, kSize, {9, 9, 9}, 1, 0, 0);
   for (const AugmentSpec& spec : {rand, trivial}) {
-    std::set<std::pair<AffineMatrix, ColorRecord>> seen;
+    std::vector<std::byte> pixels(3 * 32 * 24);
+    for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::byte>(i % 7 * 20 + i % 5);
+    const Picture picture{pixels.data(), 3, 32 * 24};
+    std::set<std::tuple<AffineMatrix, ColorRecord, float, std::optional<ToneCurves>>> seen;
     int unchanged = 0;
     for (int64_t sample = 0; sample < 4000; ++sample) {
-      const AugmentDraw draw = draw_augmentation({spec}, kSize, {9, 9, 9}, 1, 0, sample);
-      seen.insert({draw.affine, draw.color});
-      unchanged += draw.affine == plain.affine && draw.color == plain.color;
+      const AugmentDraw draw = draw_augmentation({spec}, kSize, {9, 9, 9}, 1, 0, sample, 0, picture);
+      seen.insert({draw.affine, draw.color, draw.sharpness, draw.curves});
+      unchanged += draw.affine == plain.affine && draw.color == plain.color && draw.sharpness == 1 && !draw.curves;
     }
-    // One magnitude: 8 operations with a sign, and posterize, solarize, identity.
-    if (spec.kind == Kind::rand_augment) EXPECT_EQ(seen.size(), 19u);
+    // One magnitude: 9 operations with a sign, and posterize, solarize, autocontrast, equalize, identity.
+    if (spec.kind == Kind::rand_augment) EXPECT_EQ(seen.size(), 23u);
     else EXPECT_GT(seen.size(), 300u);
-    EXPECT_GT(unchanged, 4000 / 11 / 2);
-    EXPECT_LT(unchanged, 4000 / 11 * 2);
+    EXPECT_GT(unchanged, 4000 / 14 / 2);
+    EXPECT_LT(unchanged, 4000 / 14 * 2);
   }
 }
 
