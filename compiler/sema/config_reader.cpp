@@ -230,6 +230,24 @@ std::string ConfigReader::word(const Expression& expr, const std::string& what, 
   fail(std::move(d));
 }
 
+void ConfigReader::entries(const ConfigBody& body, const std::string& where, const std::function<void(const Entry&)>& read) {
+  std::map<std::string, Span> seen;
+  for (const auto& item : body.items) {
+    try {
+      if (const Use* use = std::get_if<Use>(&item)) fail(error("E0509", use->span, "`use` stands in recipes, not in " + where));
+      const Entry& entry = std::get<Entry>(item);
+      if (const auto [previous, fresh] = seen.emplace(entry.key.text, entry.key.span); !fresh) {
+        Diagnostic d = error("E0505", entry.key.span, "`" + entry.key.text + "` is given twice");
+        d.secondary.push_back({previous->second, "first here"});
+        fail(std::move(d));
+      }
+      read(entry);
+    } catch (const Failed&) {
+      // Reported; the other keys are worth checking too.
+    }
+  }
+}
+
 std::vector<const Expression*> ConfigReader::items(const Expression& expr) const {
   std::vector<const Expression*> out;
   if (const ListExpr* list = expr.as<ListExpr>()) {

@@ -9,6 +9,7 @@
 //   if (c.name == "sgd") spec.momentum = reader.real(c, "momentum", 0, {0, 1});
 #pragma once
 
+#include <functional>
 #include <limits>
 #include <string>
 #include <vector>
@@ -60,6 +61,10 @@ class ConfigReader {
   std::string word(const Expression& expr, const std::string& what, const std::vector<std::string>& words);
   // The items of a list, or the expression itself where there is no list.
   std::vector<const Expression*> items(const Expression& expr) const;
+
+  // Calls `read` for each entry of a body, which may fail without harm to the others. Errors are a key that is given twice
+  // (E0505) and a `use` (E0509); `where`: "data sets", in which none stands.
+  void entries(const ConfigBody& body, const std::string& where, const std::function<void(const Entry&)>& read);
 
   [[noreturn]] void fail(Diagnostic diagnostic) { elaborator_.fail(std::move(diagnostic)); }
   Diagnostic error(std::string code, Span span, std::string message, std::string label = {}) const {

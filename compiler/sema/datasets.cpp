@@ -110,35 +110,23 @@ std::optional<DatasetSpec> find_dataset(Project& project, const Module& module, 
   ConfigReader reader(project, *found->second.module, elaborator);
   DatasetSpec spec;
   spec.name = dataset->name.text;
-  std::map<std::string, Span> seen;
-  for (const auto& item : dataset->body.items) {
-    try {
-      if (const Use* use = std::get_if<Use>(&item)) reader.fail(reader.error("E0509", use->span, "`use` stands in recipes, not in data sets"));
-      const Entry& entry = std::get<Entry>(item);
-      const std::string& key = entry.key.text;
-      if (const auto [previous, fresh] = seen.emplace(key, entry.key.span); !fresh) {
-        Diagnostic d = reader.error("E0505", entry.key.span, "`" + key + "` is given twice");
-        d.secondary.push_back({previous->second, "first here"});
-        reader.fail(std::move(d));
-      }
-      if (key == "train") spec.train = source(reader, entry.value);
-      else if (key == "test") spec.test = source(reader, entry.value);
-      else if (key == "preprocess") spec.preprocess = preprocess(reader, entry.value);
-      else if (key == "normalize") normalize(reader, entry.value, spec);
-      else if (key == "validation") spec.validation = share(reader, entry.value);
-      else if (key == "subset") spec.subset = reader.integer(entry.value, "`subset`", 1, int64_t{1} << 40);
-      else if (key == "corrupt") spec.skip_corrupt = reader.word(entry.value, "`corrupt`", {"fail", "skip"}) == "skip";
-      else if (key == "classes") spec.class_names = reader.texts(entry.value, "`classes`");
-      else {
-        Diagnostic d = reader.error("E0502", entry.key.span, "a data set has no key `" + key + "`");
-        if (const std::optional<std::string> close = nearest(key, kKeys)) d.fixes.push_back({*close, "", {{entry.key.span, *close}}});
-        else d.notes.push_back("it has train, test, preprocess, normalize, classes, validation, subset, corrupt");
-        reader.fail(std::move(d));
-      }
-    } catch (const Failed&) {
-      // Reported; the other keys are worth checking too.
+  reader.entries(dataset->body, "data sets", [&](const Entry& entry) {
+    const std::string& key = entry.key.text;
+    if (key == "train") spec.train = source(reader, entry.value);
+    else if (key == "test") spec.test = source(reader, entry.value);
+    else if (key == "preprocess") spec.preprocess = preprocess(reader, entry.value);
+    else if (key == "normalize") normalize(reader, entry.value, spec);
+    else if (key == "validation") spec.validation = share(reader, entry.value);
+    else if (key == "subset") spec.subset = reader.integer(entry.value, "`subset`", 1, int64_t{1} << 40);
+    else if (key == "corrupt") spec.skip_corrupt = reader.word(entry.value, "`corrupt`", {"fail", "skip"}) == "skip";
+    else if (key == "classes") spec.class_names = reader.texts(entry.value, "`classes`");
+    else {
+      Diagnostic d = reader.error("E0502", entry.key.span, "a data set has no key `" + key + "`");
+      if (const std::optional<std::string> close = nearest(key, kKeys)) d.fixes.push_back({*close, "", {{entry.key.span, *close}}});
+      else d.notes.push_back("it has train, test, preprocess, normalize, classes, validation, subset, corrupt");
+      reader.fail(std::move(d));
     }
-  }
+  });
   if (sink.error_count() == errors && !spec.train) {
     Diagnostic d = elaborator.error("E0503", dataset->name.span, "`" + spec.name + "` has no `train`");
     d.fixes.push_back({"train = idx(\"train-images.gz\", \"train-labels.gz\")", "", {}});

@@ -46,31 +46,19 @@ std::optional<Ensemble> find_ensemble(Project& project, const Module& module, co
   ConfigReader reader(project, module, elaborator);
   Ensemble ensemble;
   ensemble.name = declaration.name;
-  std::map<std::string, Span> seen;
-  for (const auto& item : declaration.body.items) {
-    try {
-      if (const Use* use = std::get_if<Use>(&item)) reader.fail(reader.error("E0509", use->span, "`use` stands in recipes, not in ensembles"));
-      const Entry& entry = std::get<Entry>(item);
-      const std::string& key = entry.key.text;
-      if (const auto [previous, fresh] = seen.emplace(key, entry.key.span); !fresh) {
-        Diagnostic d = reader.error("E0505", entry.key.span, "`" + key + "` is given twice");
-        d.secondary.push_back({previous->second, "first here"});
-        reader.fail(std::move(d));
-      }
-      if (key == "combine") {
-        const std::string word = reader.word(entry.value, "`combine`", kCombinations);
-        ensemble.combine = word == "vote"          ? Ensemble::Combine::vote
-                           : word == "mean_logits" ? Ensemble::Combine::mean_logits
-                                                   : Ensemble::Combine::mean_probabilities;
-      } else if (key == "shared") {
-        ensemble.shared = reader.texts(entry.value, "`shared`");
-      } else {
-        read_members(project, reader, entry, sink, ensemble.members);
-      }
-    } catch (const Failed&) {
-      // Reported; the other keys are worth checking too.
+  reader.entries(declaration.body, "ensembles", [&](const Entry& entry) {
+    const std::string& key = entry.key.text;
+    if (key == "combine") {
+      const std::string word = reader.word(entry.value, "`combine`", kCombinations);
+      ensemble.combine = word == "vote"          ? Ensemble::Combine::vote
+                         : word == "mean_logits" ? Ensemble::Combine::mean_logits
+                                                 : Ensemble::Combine::mean_probabilities;
+    } else if (key == "shared") {
+      ensemble.shared = reader.texts(entry.value, "`shared`");
+    } else {
+      read_members(project, reader, entry, sink, ensemble.members);
     }
-  }
+  });
   if (sink.error_count() == errors && (ensemble.members.size() < 2 || ensemble.members.size() > kMaxMembers)) {
     Diagnostic d = elaborator.error("E0516", declaration.name.span,
                                     "`" + ensemble.name.text + "` has " + std::to_string(ensemble.members.size()) +
