@@ -28,7 +28,7 @@ const json& cases() {
   return all;
 }
 
-Image drawn_sheet(const json& c) {
+Image drawn_sheet(const json& c, const std::string& device = "cpu") {
   const std::string text = "dataset pictures { train = numpy(\"" + kFolder + "/pictures.npy\", \"" + kFolder + R"(/labels.npy")
     normalize = channels(mean = [0.5, 0.4, 0.3], std = [0.25, 0.5, 0.2]) }
 network net { input image: u8 [3, 20, 24]; flatten; linear(3); output logits }
@@ -42,6 +42,7 @@ train run = net on pictures { optimizer = sgd(); schedule = constant(0.1); batch
   request.network.reference = "t.net";
   request.samples = 3;
   request.views = c.at("views");
+  request.settings.device = device;
   return augment_sheet(project, request, pool);
 }
 
@@ -65,6 +66,23 @@ TEST_P(AugmentedPictures, AreTheReference) {
 
 INSTANTIATE_TEST_SUITE_P(Torchvision, AugmentedPictures, testing::Range(size_t{0}, cases().size()),
                          [](const testing::TestParamInfo<size_t>& at) { return cases().at(at.param).at("name").get<std::string>(); });
+
+// One definition for every device: the kernels of a GPU, in the emulation, draw what the CPU's do.
+TEST(AugmentedOnCuda, IsWhatTheCpuDraws) {
+  int compared = 0;
+  for (const json& c : cases()) {
+    const std::string name = c.at("name");
+    if (name != "list" && name != "trivial_augment" && name != "curves" && name != "enlarged" && name != "mixup_or_cutmix") continue;
+    SCOPED_TRACE(name);
+    ++compared;
+    const Image cpu = drawn_sheet(c), cuda = drawn_sheet(c, "cuda-emulation");
+    ASSERT_EQ(cpu.pixels.size(), cuda.pixels.size());
+    int64_t different = 0;
+    for (size_t i = 0; i < cpu.pixels.size(); ++i) different += std::abs(static_cast<int>(cpu.pixels[i]) - static_cast<int>(cuda.pixels[i])) > kRounding;
+    EXPECT_EQ(different, 0) << "values of " << cpu.pixels.size();
+  }
+  EXPECT_EQ(compared, 5);
+}
 
 // A new one needs a sheet.
 TEST(AugmentFixtures, HaveEveryAugmentation) {
