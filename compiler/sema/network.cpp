@@ -264,7 +264,9 @@ TensorDatum Elaborator::prepare_image(const InputStmt& input, const Shape& shape
                         (!recipe_->augment.empty() || !recipe_->augment_preprocess.empty());
   Shape batched = augments ? augmented_input(shape, dtype) : shape;
   batched.insert(batched.begin(), config_.batch);
-  ValueId value = builder_.add_input(input.name.text, {dtype, batched});
+  // Who trains and tests hands in the images of a data set, whatever the network calls them.
+  const bool from_data = first && config_.purpose != Purpose::predict;
+  ValueId value = builder_.add_input(from_data ? "image" : input.name.text, {dtype, batched});
   if (dtype != DType::f32) value = emit("cast", {value}, {{"dtype", std::string("f32")}}, span)[0];
   if (augments) value = augment_image(value, shape, span);
   if (info.normalized) {

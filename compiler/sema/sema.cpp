@@ -160,7 +160,11 @@ std::optional<Recipe> resolve_recipe(Project& project, const std::string& refere
   if (named.train) return recipe_of(project, named, sink);
   const std::string& name = named.ensemble ? named.ensemble->name.text : named.network->name.text;
   Diagnostic d = plain_error("E0118", "`" + name + "` is " + (named.ensemble ? "an ensemble" : "a network") + ", not a training run");
-  d.fixes.push_back({"train NAME = " + name + " on DATA { ... }", "", {}});
+  d.notes.push_back("a training run says on which data a network is trained and tested, and by which loss");
+  std::string data = "DATA";
+  for (const auto& [each, target] : named.module->names)
+    if (target.declaration && target.declaration->as<DatasetDecl>()) data = each;
+  d.fixes.push_back({"train NAME = " + name + " on " + data + " { ... }", "", {}});
   sink.add(std::move(d));
   return std::nullopt;
 }
