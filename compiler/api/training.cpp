@@ -7,6 +7,7 @@
 
 #include "compiler/api/inner_networks.h"
 #include "compiler/api/layer_table.h"
+#include "compiler/base/digest.h"
 #include "compiler/base/error.h"
 #include "runtime/data/find_files.h"
 #include "runtime/data/select.h"
@@ -201,7 +202,14 @@ void Training::load_data() {
   if (!train_) train_ = load_augmented(recipe_, "train", {}, network, *executor_);
   // Held-out samples say which epoch is the best; the test set is for `netc eval` then.
   const std::string role = recipe_.dataset.validation > 0 ? "validation" : "test";
-  if (role == "validation" || recipe_.dataset.test) 
+  // Held-out samples lie in the memory of the training's, unless those are prepared in another way.
+  const bool prepared_alike = training_preprocess(recipe_) == recipe_.dataset.preprocess && !crops_when_read(recipe_);
+  if (const auto whole = selected_from(*train_); role == "validation" && prepared_alike && whole) {
+    const DatasetSpec& dataset = recipe_.dataset;
+    test_ = select(whole, split_samples(whole->labels(), dataset.validation, dataset.subset, dataset.name).validation);
+    return;
+  }
+  if (role == "validation" || recipe_.dataset.test)
     test_ = load_role(recipe_.dataset, role, {}, network, *executor_, recipe_.loss.ignored_label, train_->class_names());
 }
 
@@ -209,12 +217,13 @@ ModelInfo Training::info() const {
   ModelInfo info = model_info(model_.compilation.network);
   if (info.class_names.empty() && train_) info.class_names = train_->class_names();
   info.preprocess = recipe_.dataset.preprocess;
+  info.fingerprint = digest(to_string(model_.compilation.network.graph)).hex();
   return info;
 }
 
 TrainingId Training::id() const {
   NETC_CHECK(has_data(), "id before load_data");
-  return training_id(*context_, {recipe_, *train_, test_.get(), {}});
+  return training_id(*context_, {recipe_, *train_, test_.get(), info()});
 }
 
 TrainResult Training::run(const TrainOptions& options) {

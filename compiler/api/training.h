@@ -58,8 +58,10 @@ class Training {
   TrainResult run(const TrainOptions& options);
   EvalResult evaluate(const EvalOptions& options = {});
 
- private:
+  // The layers that compute something that is not finite from a batch. Compiles what it needs at the first call.
   std::vector<BadLayer> find_bad_layers(const State& state, const Batch& batch, const RuntimeScalars& scalars);
+
+ private:
 
   Project& project_;
   TrainingRequest request_;

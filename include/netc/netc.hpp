@@ -217,8 +217,10 @@ class NETC_EXPORT Trainer {
   uint64_t planned_bytes() const noexcept;
 
   // One optimizer step on `batch`, a tensor per inputs(), of which the first `count` samples are
-  // valid; fewer than batch_size() are an error where samples depend on each other, by batch norm, mixup or cutmix. Gives the mean loss before the update. Where the recipe accumulates, every `accumulate`-th call
-  // updates the weights; save, resume and fit are errors between.
+  // valid; fewer than batch_size() are an error where samples depend on each other, by batch norm, mixup or cutmix. Gives
+  // the mean loss before the update. Where the recipe accumulates, every `accumulate`-th call updates the weights; save,
+  // resume and fit are errors between. A loss that is not finite is the error E0914, before the weights change; of a step of
+  // several batches it ends the training.
   Result<float> step(const Tensor* batch, int count) noexcept;
   // Loss and accuracy on the recipe's test set.
   Result<Metrics> evaluate() noexcept;

@@ -19,6 +19,7 @@ class SelectedDataset final : public Dataset {
     skipped_ = data_->skipped();
     for (const int64_t number : numbers_) labels_.push_back(data_->labels()[static_cast<size_t>(number)]);
   }
+  const std::shared_ptr<const Dataset>& whole() const { return data_; }
   void copy_image(int64_t index, std::byte* to) const override { data_->copy_image(at(index), to); }
   std::optional<std::pair<int64_t, int64_t>> own_size(int64_t index) const override { return data_->own_size(at(index)); }
   void copy_crop(int64_t index, int64_t top, int64_t left, int64_t height, int64_t width, std::byte* to) const override {
@@ -80,6 +81,11 @@ Split split_samples(std::span<const int64_t> labels, double validation, int64_t 
 
 std::unique_ptr<Dataset> select(std::shared_ptr<const Dataset> data, std::vector<int64_t> numbers) {
   return std::make_unique<SelectedDataset>(std::move(data), std::move(numbers));
+}
+
+std::shared_ptr<const Dataset> selected_from(const Dataset& data) {
+  const auto* selected = dynamic_cast<const SelectedDataset*>(&data);
+  return selected ? selected->whole() : nullptr;
 }
 
 std::vector<double> balanced_weights(std::span<const int64_t> labels, int64_t classes) {

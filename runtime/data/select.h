@@ -25,6 +25,9 @@ Split split_samples(std::span<const int64_t> labels, double validation, int64_t 
 // The samples of these numbers, in this order.
 std::unique_ptr<Dataset> select(std::shared_ptr<const Dataset> data, std::vector<int64_t> numbers);
 
+// All samples of which `data` has some; null if it was not selected.
+std::shared_ptr<const Dataset> selected_from(const Dataset& data);
+
 // A weight a class so that every class counts as much as another: samples / (classes * samples of the class); 0 for a class
 // without samples. Labels that are no class do not count.
 std::vector<double> balanced_weights(std::span<const int64_t> labels, int64_t classes);

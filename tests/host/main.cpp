@@ -140,6 +140,24 @@ int main(int argc, char** argv) {
   require(std::isfinite(last) && last < first, "the loss falls", std::to_string(first) + " " + std::to_string(last));
   require(!trainer->step(inputs, batch + 1), "too large a batch is an error");
 
+  // A loss that is not finite is an error that names the layer, and changes no weight.
+  std::ofstream(folder + "/real.net") << "network flat { input x: [1, 2, 2]; flatten; fc: linear(4); output logits }\n"
+                                         "dataset none { train = numpy(\"x.npy\", \"y.npy\") }\n"
+                                         "train run = flat on none { optimizer = sgd(); schedule = constant(0.1); batch = 2; epochs = 1 }\n";
+  netc::Options few = options;
+  few.steps_per_epoch = 10;
+  auto real = netc::Trainer::from_recipe(folder + "/real.net", few);
+  require(bool(real), "a trainer of reals", real ? "" : real.error().text());
+  std::vector<float> values = {1, 2, 3, 4, 5, 6, NAN, 8};
+  netc::Tensor two_reals[2] = {netc::Tensor::of(values.data(), {2, 1, 2, 2}), netc::Tensor::of(labels.data(), {2})};
+  auto diverged = real->step(two_reals, 2);
+  require(!diverged && diverged.error().text().find("E0914 the loss is nan at step 1") != std::string::npos &&
+              diverged.error().text().find("`fc`, linear(4)") != std::string::npos,
+          "a loss that is no number", diverged ? "" : diverged.error().text());
+  values[6] = 7;
+  auto healthy = real->step(two_reals, 2);
+  require(healthy && std::isfinite(*healthy), "the weights were not changed");
+
   auto fresh = netc::Trainer::from_recipe(file, options);
   require(bool(fresh), "another trainer");
   int64_t steps = 0;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstring>
 
 #include "compiler/api/host/host.h"
@@ -34,7 +35,7 @@ struct Trainer::Impl {
   Options options;
   Project project;
   std::unique_ptr<netc::Training> training;
-  std::unique_ptr<EntryIo> io, accumulate;
+  std::unique_ptr<EntryIo> grad, apply, accumulate;
   std::unique_ptr<WeightAverage> average;  // from the first step on, if the recipe averages weights
   std::vector<Port> inputs;
   std::vector<std::vector<std::byte>> batch;  // dense copies of the host's tensors
@@ -54,21 +55,22 @@ struct Trainer::Impl {
         netc::planned_bytes(training->model().compilation, training->executor().workers()).total());
     if (options.max_bytes > 0 && planned > options.max_bytes)
       throw RuntimeError("E0925", fmt::format("the plan needs {} bytes, max_bytes is {}", planned, options.max_bytes));
-    io = std::make_unique<EntryIo>(training->context().program(), "step");
+    grad = std::make_unique<EntryIo>(training->context().program(), "grad");
+    apply = std::make_unique<EntryIo>(training->context().program(), "apply");
     if (batches() > 1) accumulate = std::make_unique<EntryIo>(training->context().program(), "accumulate");
     for (const char* role : {"image", "label"}) {
-      const IoSlot& slot = io->input(role);
+      const IoSlot& slot = grad->input(role);
       inputs.push_back({slot.name, external(slot.type.dtype), {slot.type.shape.begin() + 1, slot.type.shape.end()}});
       batch.emplace_back(static_cast<size_t>(slot.type.bytes()));
-      io->set_input(role, batch.back().data());
+      grad->set_input(role, batch.back().data());
       if (accumulate) accumulate->set_input(role, batch.back().data());
     }
     const Graph& graph = training->model().compilation.network.graph;
     for (const Node& node : graph.nodes)
       if (node.op->name == "batch_norm") coupling = "batch norm takes its statistics of";
     if (parts_of(training->recipe().augment).mix) coupling = "mixing draws partners from";
-    augment = AugmentInputs(*io);
-    augment.bind(*io);
+    augment = AugmentInputs(*grad);
+    augment.bind(*grad);
     if (accumulate) augment.bind(*accumulate);
   }
 
@@ -123,24 +125,38 @@ struct Trainer::Impl {
     scalars.first_sample = (progress.step % whole.steps_per_epoch * batches() + accumulated) * recipe.batch;
     scalars.learning_rate =
         static_cast<float>(learning_rate(recipe.schedule, std::min(progress.step, whole.steps() - 1), whole, progress.plateau));
-    EntryIo& entry = accumulated + 1 < batches() ? *accumulate : *io;
+    EntryIo& entry = accumulated + 1 < batches() ? *accumulate : *grad;
     entry.run(training->context(), scalars, training->executor());
-    if (++accumulated < batches()) return static_cast<float>(entry.scalar("loss"));
+    const double loss = entry.scalar("loss");
+    require_finite(loss, scalars);
+    if (++accumulated < batches()) return static_cast<float>(loss);
     accumulated = 0;
-    if (const std::optional<LossScale> scale = loss_scale_of(*io))
+    apply->run(training->context(), scalars, training->executor());
+    if (const std::optional<LossScale> scale = loss_scale_of(*apply))
       require_usable(*scale, recipe.loss_scale, training->context().state(), scalars);
     ++progress.step;
     if (average) average->after_step(progress.step, training->context(), training->executor());
     progress.epoch_closed = true;
     progress.loss_sum = progress.correct = progress.counted = 0;
-    return static_cast<float>(io->scalar("loss"));
+    return static_cast<float>(loss);
+  }
+
+  // THROWS E0914 as fit does, before the weights change.
+  void require_finite(double loss, const RuntimeScalars& scalars) {
+    if (std::isfinite(loss)) return;
+    const FiniteOptions finite{.find_bad_layers = [this](const State& state, const Batch& seen, const RuntimeScalars& at) {
+      return training->find_bad_layers(state, seen, at);
+    }};
+    const auto* labels = reinterpret_cast<const int64_t*>(batch[1].data());
+    const Batch seen{batch[0], {labels, labels + batch[1].size() / sizeof(int64_t)}, augment};
+    FiniteGuard(training->context().state(), training->recipe(), finite).after_loss(loss, seen, scalars);
   }
 
   // With steps_per_epoch the samples are the host's own, whether the data set has been read (by evaluate) or not.
   TrainingId id() {
     if (options.steps_per_epoch <= 0 && training->has_data()) return training->id();
     return {recipe_text(training->recipe()), training->context().program().target, 0, training->recipe().batch,
-            training->recipe().seed};
+            training->recipe().seed, training->info().fingerprint};
   }
 };
 
