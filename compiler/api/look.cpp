@@ -65,7 +65,7 @@ SampleSet read_samples(Project& project, const LookRequest& request, const Elabo
 }
 
 // The parameter of the first layer with filters that can be drawn.
-void add_filters(std::vector<Picture>& pictures, const ElaboratedNetwork& network, const State& state) {
+void add_filters(std::vector<LookPicture>& pictures, const ElaboratedNetwork& network, const State& state) {
   const Shape& input = network.inputs.at(0).shape;
   for (const StateVariable& parameter : network.graph.states) {
     const Shape& shape = parameter.type.shape;
@@ -100,7 +100,7 @@ Image draw_maps(const float* values, const Shape& shape, int64_t samples, int64_
 
 }  // namespace
 
-std::vector<Picture> look(Project& project, const LookRequest& request, Executor& executor) {
+std::vector<LookPicture> look(Project& project, const LookRequest& request, Executor& executor) {
   CompileSettings settings = request.settings;
   if (!settings.precision.empty() && settings.precision != "f32")
     throw RuntimeError("E0923", "activations are drawn in f32, not in " + settings.precision, "--precision f32");
@@ -114,7 +114,7 @@ std::vector<Picture> look(Project& project, const LookRequest& request, Executor
   if (info.preprocess.empty() && network.dataset) info.preprocess = network.dataset->preprocess;
   const SampleSet samples = read_samples(project, request, network, info, executor);
 
-  std::vector<Picture> pictures;
+  std::vector<LookPicture> pictures;
   add_filters(pictures, network, *model.state);
   Predictor predictor(*model.executable, model.state, "predict", executor);
   std::memcpy(predictor.input(0).data(), samples.bytes.data(), samples.bytes.size());

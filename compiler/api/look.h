@@ -1,7 +1,7 @@
 // What a network looks for and what it sees, as pictures: the filters of its first layer, and the activations of layers for
 // a few images.
 //
-//   for (const Picture& p : look(project, {.network = {"cifar.net"}, .weights = "best.safetensors"}, pool))
+//   for (const LookPicture& p : look(project, {.network = {"cifar.net"}, .weights = "best.safetensors"}, pool))
 //     write_png(p.name + ".png", p.image);
 #pragma once
 
@@ -29,7 +29,7 @@ struct LookRequest {
   std::function<void(const Dataset& data)> on_data{};  // once the test data are read, which may lack corrupt records
 };
 
-struct Picture {
+struct LookPicture {
   std::string name;   // "filters", "01-stem"
   std::string layer;  // its path
   std::string call;   // as written
@@ -40,6 +40,6 @@ struct Picture {
 // Filters from their least value (black) to their greatest (white), where the first layer has filters of 1 or 3 channels.
 // Activations: a row an image, a column a channel, from the layer's least value shown to its greatest.
 // THROWS CompileError; RuntimeError E0515 for a glob without such a layer, E06xx, E07xx, E0923, E0924.
-std::vector<Picture> look(Project& project, const LookRequest& request, Executor& executor);
+std::vector<LookPicture> look(Project& project, const LookRequest& request, Executor& executor);
 
 }  // namespace netc

@@ -16,7 +16,7 @@ namespace netc {
 
 int run(const LookCommand& command, Environment& environment) {
   ThreadPool pool(command.device.threads);
-  const std::vector<Picture> pictures =
+  const std::vector<LookPicture> pictures =
       look(environment.project,
            {{command.network.reference, command.network.set, false}, settings_of(command.device), command.weights, command.names,
             command.inputs, command.data, command.count, command.channels, command.layers,
@@ -27,7 +27,7 @@ int run(const LookCommand& command, Environment& environment) {
   if (error) throw RuntimeError("E0604", fmt::format("cannot make the folder {}: {}", command.output, error.message()), "--output DIR");
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   Table table({{"picture", Table::Align::left}, {"layer", Table::Align::left}, {"shape", Table::Align::left}});
-  for (const Picture& picture : pictures) {
+  for (const LookPicture& picture : pictures) {
     const std::string path = (std::filesystem::path(command.output) / (picture.name + ".png")).string();
     write_png(path, picture.image);
     table.add({path, picture.call.empty() ? picture.layer : picture.layer + "  " + picture.call, to_string(picture.shape)});

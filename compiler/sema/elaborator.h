@@ -283,6 +283,7 @@ class Elaborator {
   TensorDatum run_members(const Ensemble& ensemble, const std::string& prefix);
   TensorDatum combine(const Ensemble& ensemble, const std::vector<TensorDatum>& scores);
   void run_ensemble(const Ensemble& ensemble, Span span);
+  void require_no_teacher(const Ensemble& teacher);
   TensorDatum teacher_scores(const Ensemble& teacher);
   ValueId distillation(ValueId logits, ValueId label, const Request& request);
   TensorDatum member_input(const InputStmt& input, const Shape& shape);

@@ -149,8 +149,26 @@ void Elaborator::run_ensemble(const Ensemble& ensemble, Span span) {
   outputs_.push_back({{"logits", span}, scores});
 }
 
+// The teacher's parameters are at "teacher.…", where the network has none.
+void Elaborator::require_no_teacher(const Ensemble& teacher) {
+  const std::vector<StateVariable>& states = builder_.graph().states;
+  const auto own = std::find_if(states.begin(), states.end(), [](const StateVariable& s) { return s.path.starts_with("teacher."); });
+  if (own == states.end()) return;
+  Span span = teacher.members.front().span;
+  for (const Node& node : builder_.graph().nodes)
+    if (node.origin.path == "teacher" || node.origin.path.starts_with("teacher.")) {
+      span = node.origin.chain.empty() ? node.origin.span : node.origin.chain.back().span;
+      break;
+    }
+  Diagnostic d = error("E0108", span, "two things here have the path `teacher`");
+  d.secondary.push_back({teacher.members.front().span, "the teacher"});
+  d.notes.push_back("the parameters of a teacher have paths of their own, `teacher.…`: give the network's layer another label");
+  fail(std::move(d));
+}
+
 // A teacher sees what the network sees, after the augmentation, and does not learn.
 TensorDatum Elaborator::teacher_scores(const Ensemble& teacher) {
+  require_no_teacher(teacher);
   within_teacher_ = true;
   const TensorDatum scores = run_members(teacher, "teacher");
   within_teacher_ = false;

@@ -234,7 +234,7 @@ class Drawing {
     for (size_t i = 0; i < draw.box.size(); ++i) draw.box[i] = static_cast<float>(box_[i]);
     if (picture.pixels && !curves_.empty()) {
       draw.curves = straight_curves();
-      for (const auto make : curves_) draw.curves = compose(make(histogram(picture, draw.color, *draw.curves)), *draw.curves);
+      for (const auto make : curves_) draw.curves = chained(make(histogram(picture, draw.color, *draw.curves)), *draw.curves);
     }
     return draw;
   }

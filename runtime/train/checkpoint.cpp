@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "compiler/base/error.h"
+#include "compiler/base/language.h"
 #include "compiler/base/target.h"
 #include "runtime/train/checksum.h"
 
@@ -142,7 +143,7 @@ std::string fix_of_resume(const RecipeText& recipe_there, const std::string& tar
 }  // namespace
 
 CheckpointImage capture_checkpoint(const State& state, const ModelInfo& model, const TrainingId* id,
-                                   const TrainingProgress* progress) {
+                                   const TrainingProgress* progress, const std::string& without) {
   CheckpointImage image;
   image.metadata = {{"netc.version", kVersion},
                     {"netc.network", model.network},
@@ -153,6 +154,8 @@ CheckpointImage capture_checkpoint(const State& state, const ModelInfo& model, c
   if (progress) {
     NETC_CHECK(id, "a training's progress needs its identity");
     image.metadata.insert({{"netc.training.recipe", dump(id->recipe)},
+                           {"netc.training.language", kLanguageVersion},
+                           {"netc.training.network", id->network},
                            {"netc.training.target", id->target},
                            {"netc.training.samples", std::to_string(id->samples)},
                            {"netc.training.batch", std::to_string(id->batch)},
@@ -169,6 +172,7 @@ CheckpointImage capture_checkpoint(const State& state, const ModelInfo& model, c
     if (progress->best) image.metadata["netc.training.best"] = exact(*progress->best);
   }
   const auto wanted = [&](const StateSlot& slot) {
+    if (!without.empty() && slot.path.starts_with(without)) return false;
     const bool model_part = slot.kind == StateKind::parameter || slot.kind == StateKind::buffer;
     return model_part || (progress && slot.kind == StateKind::moment);
   };
@@ -250,6 +254,14 @@ TrainingProgress restore_training(State& state, const SafetensorsFile& file, con
   differences.compare("number of training samples", required(file, "netc.training.samples"), std::to_string(id.samples));
   const std::string target = required(file, "netc.training.target");
   differences.compare("target", target, id.target);
+  // Checkpoints did not always say these two.
+  const auto compare_known = [&](const std::string& key, const std::string& what, const std::string& here) {
+    const auto there = file.metadata().find(key);
+    if (there != file.metadata().end() && !there->second.empty() && !here.empty()) differences.compare(what, there->second, here);
+  };
+  compare_known("netc.training.language", "version of the language", kLanguageVersion);
+  // Recipe, batch and precision are part of the network: where they differ they say more.
+  if (differences.text().empty()) compare_known("netc.training.network", "network's fingerprint", id.network);
   if (!differences.text().empty())
     throw RuntimeError("E0606", file.path() + " cannot be resumed: " + differences.text(),
                        fix_of_resume(recipe, target, id));

@@ -30,6 +30,7 @@ struct ModelInfo {
   std::vector<std::string> class_names;
   std::vector<PreprocessSpec> preprocess;
   std::vector<double> mean, std;  // of the normalisation that is in the graph, for people
+  std::string fingerprint;        // of the network's graph for training; empty: not known. Not in files that are no trainings
   bool operator==(const ModelInfo&) const = default;
 };
 
@@ -39,6 +40,7 @@ struct TrainingId {
   std::string target;  // Program::target
   int64_t samples = 0, batch = 0;
   uint64_t seed = 0;
+  std::string network;  // ModelInfo::fingerprint
 };
 
 // Where a training stands. Sums are over the samples of the current epoch so far.
@@ -65,9 +67,10 @@ struct CheckpointImage {
   std::vector<std::byte> values;  // dense
 };
 
-// Parameters and buffers; with `progress` also the optimizer's moments and the training's position.
+// Parameters and buffers; with `progress` also the optimizer's moments and the training's position. What begins with
+// `without` is left out, if that is not empty.
 CheckpointImage capture_checkpoint(const State& state, const ModelInfo& model, const TrainingId* id = nullptr,
-                                   const TrainingProgress* progress = nullptr);
+                                   const TrainingProgress* progress = nullptr, const std::string& without = "");
 
 // The same image gives the same bytes. THROWS RuntimeError E0604.
 void write_checkpoint(const std::string& path, const CheckpointImage& image);

@@ -79,7 +79,7 @@ ToneCurves equalize(const Histogram& levels) {
   return curves;
 }
 
-ToneCurves compose(const ToneCurves& outer, const ToneCurves& inner) {
+ToneCurves chained(const ToneCurves& outer, const ToneCurves& inner) {
   ToneCurves curves;
   for (size_t c = 0; c < curves.size(); ++c)
     for (size_t i = 0; i < kTones; ++i) curves[c][i] = outer[c][level_of(inner[c][i])];

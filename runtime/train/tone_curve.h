@@ -1,7 +1,7 @@
 // Curves over the levels 0..255 of each channel, and the histograms from which some of them are made.
 //
 //   ToneCurves curves = kStraight;
-//   curves = compose(autocontrast(histogram(picture, color)), curves);
+//   curves = chained(autocontrast(histogram(picture, color)), curves);
 #pragma once
 
 #include <array>
@@ -36,6 +36,6 @@ ToneCurves autocontrast(const Histogram& levels);
 ToneCurves equalize(const Histogram& levels);
 
 // First `inner`, rounded to levels, then `outer`.
-ToneCurves compose(const ToneCurves& outer, const ToneCurves& inner);
+ToneCurves chained(const ToneCurves& outer, const ToneCurves& inner);
 
 }  // namespace netc

@@ -125,9 +125,11 @@ class Training {
   std::string moving_average() const { return job_.recipe.optimizer.ema > 0 ? "ema/" : ""; }
 
   // Averages are what was evaluated, to use and not to go on from.
+  // So is a network without its teacher: nobody trains it further by that file.
   void save_best(bool averages) {
     if (!writer_) return;
     guard_.before_save();
+    if (job_.recipe.distill) return writer_->write_best(capture_checkpoint(context_.state(), job_.model, nullptr, nullptr, "teacher."));
     writer_->write_best(capture_checkpoint(context_.state(), job_.model, averages ? nullptr : &id_,
                                            averages ? nullptr : &progress_));
   }
@@ -369,7 +371,7 @@ class Training {
 TrainingId training_id(const Context& context, const TrainJob& job) {
   const EntryIo step(context.program(), "grad");
   return {recipe_text(job.recipe), context.program().target, job.train.count(), step.input("image").type.shape[0],
-          job.recipe.seed};
+          job.recipe.seed, job.model.fingerprint};
 }
 
 TrainResult train(Context& context, const TrainJob& job, const TrainOptions& options, Executor& executor) {

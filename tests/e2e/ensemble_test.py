@@ -202,6 +202,10 @@ train taught = wide on shapes { optimizer = sgd(momentum = 0.9); schedule = cons
         self.netc("train", "tiny.net:taught", "--output", "parts", "--resume")
         last = [(self.folder / out / "last.safetensors").read_bytes() for out in ("t1", "t3", "parts")]
         self.assertTrue(last[0] == last[1] == last[2])
+        best, _ = read_safetensors(self.folder / "t1/best.safetensors")  # the student alone
+        self.assertFalse([name for name in best if name.startswith("teacher.") or "/" in name])
+        self.assertIn("fc.weight", best)
+        self.assertEqual(self.json("eval", "tiny.net:taught", "--weights", "t1/best.safetensors")["samples"], 51)
         header, data = read_safetensors(self.folder / "t1/last.safetensors")
         before, there = read_safetensors(self.folder / "a.safetensors")
         for name, tensor in before.items():

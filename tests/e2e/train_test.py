@@ -134,6 +134,27 @@ class Train(Case):
         done = self.train("a", "--resume", "--epochs", 5, code=3)
         self.assertIn("E0606 a/last.safetensors cannot be resumed: its epochs is 2, this run's is 5", done.stderr)
 
+    def test_resume_notices_another_network_of_the_same_shapes(self):
+        self.tiny()
+        self.train("a", "--stop-after", 3)
+        text = (self.folder / "tiny.net").read_text()
+        self.write("tiny.net", "// a comment changes nothing\n" + text)
+        self.train("b", "--stop-after", 3)
+        self.train("b", "--resume", "--stop-after", 4)
+        self.assertIn("conv_bn_relu(8, 3x3)\n", text)
+        self.write("tiny.net", text.replace("conv_bn_relu(8, 3x3)\n", "conv_bn_relu(8, 3x3)\n    tanh\n", 1))
+        self.assertIn("its network's fingerprint is", self.train("a", "--resume", code=3).stderr)
+
+    def test_an_input_of_another_name(self):
+        self.tiny()
+        self.train("a")
+        text = (self.folder / "tiny.net").read_text()
+        self.write("tiny.net", text.replace("input image:", "input picture:"))
+        self.train("b", "--check")
+        self.assertEqual(self.tensors("a/last.safetensors"), self.tensors("b/last.safetensors"))
+        one, other = (self.json("eval", "tiny.net", "--weights", f"{out}/last.safetensors") for out in "ab")
+        self.assertEqual(one, other)
+
     def test_resume_says_how_convolutions_were_done(self):
         self.tiny()
         self.train("whole", "--no-winograd")
@@ -313,7 +334,7 @@ class Train(Case):
 
     def test_every_augmentation_trains_with_the_same_bits(self):
         self.augmented("""copies = 2; augment = [crop(8x8, pad = 1), random_resized_crop(8x8, area = 50%), flip(horizontal),
-            flip(vertical), rotate(10deg), shift(10%), scale(10%), shear(5deg), color_jitter(brightness = 20%, contrast = 20%,
+            flip(vertical), sharpness(2.0), posterize(5), solarize(200), invert(20%), autocontrast, equalize, rotate(10deg), shift(10%), scale(10%), shear(5deg), color_jitter(brightness = 20%, contrast = 20%,
             saturation = 20%, hue = 5%), grayscale(20%), cutout(2), rand_augment(count = 2, magnitude = 5), trivial_augment,
             mixup(0.2), cutmix(1.0)]""")
         self.train("whole")

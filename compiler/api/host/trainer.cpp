@@ -144,9 +144,10 @@ struct Trainer::Impl {
   // THROWS E0914 as fit does, before the weights change.
   void require_finite(double loss, const RuntimeScalars& scalars) {
     if (std::isfinite(loss)) return;
-    const FiniteOptions finite{.find_bad_layers = [this](const State& state, const Batch& seen, const RuntimeScalars& at) {
-      return training->find_bad_layers(state, seen, at);
-    }};
+    FiniteOptions finite;
+    finite.find_bad_layers = [this](const State& state, const Batch& bad, const RuntimeScalars& at) {
+      return training->find_bad_layers(state, bad, at);
+    };
     const auto* labels = reinterpret_cast<const int64_t*>(batch[1].data());
     const Batch seen{batch[0], {labels, labels + batch[1].size() / sizeof(int64_t)}, augment};
     FiniteGuard(training->context().state(), training->recipe(), finite).after_loss(loss, seen, scalars);
