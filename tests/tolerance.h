@@ -9,7 +9,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "compiler/base/dtype.h"
+#include "compiler/base/precision.h"
 
 namespace netc {
 
@@ -56,10 +56,11 @@ inline double winograd_tolerance(int64_t tile, int64_t channels) {
 struct StepTolerance {
   double state = 0, loss = 0;
 };
-inline StepTolerance step_tolerance(DType precision) {
-  if (precision == DType::f32) return {5e-4, 1e-4};
+inline StepTolerance step_tolerance(Precision precision) {
+  if (precision == Precision::f32) return {5e-4, 1e-4};
   // The reference rounds where the step does. Few values lie so close to a rounding boundary that f32 and double precision fall on
-  // different sides; such a one is off by 2^-8 of itself, and one of many terms of the sums behind a gradient.
+  // different sides; such a one is off by 2^-8 of itself, and one of many terms of the sums behind a gradient. In f16 and tf32,
+  // which have 11 bits of mantissa, by 2^-10.
   return {0x1p-9, 0x1p-9};
 }
 

@@ -20,6 +20,7 @@
 #include "compiler/passes/fold_batch_norm.h"
 #include "compiler/passes/hoist.h"
 #include "compiler/passes/pipeline.h"
+#include "compiler/passes/round_in_products.h"
 #include "compiler/passes/split_sums.h"
 #include "compiler/passes/update.h"
 #include "compiler/sema/names_map.h"
@@ -46,11 +47,15 @@ class Stopwatch {
 Graph with_precision(const Graph& graph, const PrecisionSpec& spec) {
   if (spec == PrecisionSpec{}) return graph;
   return cast_precision(graph, [&](const std::string& path) {
-    DType type = spec.type;
+    Precision type = spec.type;
     for (const PrecisionSpec::Layers& layers : spec.layers)
       if (glob_matches(layers.pattern, path)) type = layers.type;
     return type;
   });
+}
+
+Graph optimize_for(const Target& target, const Graph& graph) {
+  return is_cuda(target) ? round_in_products(optimize(graph)) : optimize(graph);
 }
 
 const Graph& keep(Compilation& c, Graph graph) {
@@ -122,7 +127,7 @@ Compilation plan_single(Project& project, ElaboratedNetwork network, const std::
   c.network = std::move(network);
   watch.lap(c.seconds.front);
   const LayoutOptions layouts = layouts_for(target, settings);
-  WinogradGraph graph = use_winograd(optimize(with_precision(fold_batch_norm(c.network.graph), precision)), WeightTransforms::once,
+  WinogradGraph graph = use_winograd(optimize_for(target, with_precision(fold_batch_norm(c.network.graph), precision)), WeightTransforms::once,
                                      winograd_chooser(settings, layouts, target));
   c.winograd = std::move(graph.decisions);
   HoistedGraph hoisted = hoist_preparation(graph.graph);
@@ -200,9 +205,9 @@ void require_runnable(const Target& target) {
 
 PrecisionSpec precision_of(const CompileSettings& settings, const Recipe* recipe) {
   if (settings.precision.empty()) return recipe ? recipe->precision : PrecisionSpec{};
-  const std::optional<DType> type = dtype_from_name(settings.precision);
-  if (!type || !is_floating(*type))
-    throw RuntimeError("E0923", fmt::format("there is no precision `{}`: f32, bf16 and f16", settings.precision), "--precision bf16");
+  const std::optional<Precision> type = precision_from_name(settings.precision);
+  if (!type)
+    throw RuntimeError("E0923", fmt::format("there is no precision `{}`: f32, tf32, bf16 and f16", settings.precision), "--precision bf16");
   return {*type, {}};
 }
 
@@ -256,16 +261,16 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   watch.lap(c.seconds.front);
 
   OptimizerSpec optimizer = recipe ? recipe->optimizer : default_optimizer();
-  if (c.precision.uses(DType::f16)) optimizer.loss_scale = recipe ? recipe->loss_scale : LossScaleSpec{};
+  if (c.precision.uses(Precision::f16)) optimizer.loss_scale = recipe ? recipe->loss_scale : LossScaleSpec{};
   c.loss_scale = optimizer.loss_scale;
   c.gradient = differentiate(c.network.graph, "loss", optimizer.loss_scale);
   const LayoutOptions layouts = layouts_for(c.target, settings);
-  Graph direct_grad = optimize(with_precision(*c.gradient, c.precision));
+  Graph direct_grad = optimize_for(c.target, with_precision(*c.gradient, c.precision));
   if (!is_cuda(c.target))
     direct_grad = split_sums(direct_grad, [&](const Contraction& contraction, DType dtype) {
       return choose_parts(contraction, dtype, layouts, c.target);
     });
-  const Graph direct_eval = optimize(with_precision(c.evaluation->graph, c.precision));
+  const Graph direct_eval = optimize_for(c.target, with_precision(c.evaluation->graph, c.precision));
   const std::vector<ParameterGroup> groups = recipe ? recipe->groups : std::vector<ParameterGroup>{};
   // Weights lie as a direct convolution reads them: what they are transformed to is not kept.
   const StateLayout state = lay_out_state({&direct_grad, &direct_eval}, &optimizer, layouts, group_numbers(direct_grad, groups));
@@ -308,7 +313,7 @@ Compilation plan_probe(Project& project, const NetworkRequest& request, const Re
   c.network = elaborate_network(project, request, recipe, Purpose::train, batch);
   const std::string prefix = "layer/";
   expose(c.network, layer_values(c.network), prefix);
-  const Graph& graph = keep(c, optimize(count_non_finite(with_precision(c.network.graph, c.precision), prefix)));
+  const Graph& graph = keep(c, optimize_for(c.target, count_non_finite(with_precision(c.network.graph, c.precision), prefix)));
   const LayoutOptions layouts = layouts_for(c.target, settings);
   c.plan = build_program({{"probe", {&graph}}}, lay_out_state({&graph}, nullptr, layouts), c.target, &project.sources(), {.layouts = layouts});
   return c;

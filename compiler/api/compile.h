@@ -25,7 +25,7 @@ namespace netc {
 
 struct CompileSettings {
   std::string device = "cpu";
-  std::string precision;     // "f32", "bf16" or "f16"; empty: as the recipe says, f32 without one
+  std::string precision;     // "f32", "tf32", "bf16" or "f16"; empty: as the recipe says, f32 without one
   std::string cpu = "host";  // the processor: "x86-64", "x86-64-v3", "znver5"
   CacheSettings cache;       // of compiled kernels; as it is here: none
   LayoutOptions layouts{};

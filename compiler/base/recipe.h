@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "compiler/base/dtype.h"
+#include "compiler/base/precision.h"
 #include "compiler/base/shape.h"
 
 namespace netc {
@@ -204,17 +205,17 @@ struct DistillSpec {
   double share = 0.9;
 };
 
-// In which type contractions multiply, and memory holds what passes from layer to layer; parameters and their
+// In which precision contractions multiply, and memory holds what passes from layer to layer; parameters and their
 // updates are always f32.
 struct PrecisionSpec {
   struct Layers {
     std::string pattern;  // of layers' paths: "fc.**"
-    DType type = DType::f32;
+    Precision type = Precision::f32;
     bool operator==(const Layers&) const = default;
   };
-  DType type = DType::f32;
+  Precision type = Precision::f32;
   std::vector<Layers> layers;  // a later one goes before an earlier one
-  bool uses(DType wanted) const {
+  bool uses(Precision wanted) const {
     return type == wanted || std::any_of(layers.begin(), layers.end(), [&](const Layers& l) { return l.type == wanted; });
   }
   bool operator==(const PrecisionSpec&) const = default;

@@ -27,9 +27,9 @@ int run(const DevicesCommand&, Environment& environment) {
         {"cpu",
          {{"available", true}, {"name", target.cpu}, {"threads", threads}, {"f32_lanes", target.vector_lanes},
           {"fma", target.fma}, {"l1_bytes", target.l1_bytes}, {"l2_bytes", target.l2_bytes}, {"features", target.features},
-          {"levels", levels}, {"precisions", {"f32", "bf16", "f16"}}}},
+          {"levels", levels}, {"precisions", {"f32", "tf32", "bf16", "f16"}}}},
         {"cuda", {{"available", gpu && nvrtc}, {"nvrtc", nvrtc != nullptr}, {"compiler", compiler}}},
-        {"cuda-emulation", {{"available", true}, {"precisions", {"f32", "bf16", "f16"}}}}};
+        {"cuda-emulation", {{"available", true}, {"precisions", {"f32", "tf32", "bf16", "f16"}}}}};
     if (gpu)
       json["cuda"].update({{"name", gpu->info().name}, {"architecture", gpu->info().architecture()},
                            {"memory_bytes", gpu->info().memory}, {"driver", gpu->info().driver_version}});
@@ -44,7 +44,7 @@ int run(const DevicesCommand&, Environment& environment) {
                            gpu->info().name, gpu->info().major, gpu->info().minor, byte_text(gpu->info().memory),
                            gpu->info().driver_version / 1000, gpu->info().driver_version % 1000 / 10, gpu->info().architecture());
   environment.output.result(fmt::format(
-      "cpu   {}, {} threads, {} f32 lanes{}, L1 {}, L2 {}; precisions f32, bf16, f16\n"
+      "cpu   {}, {} threads, {} f32 lanes{}, L1 {}, L2 {}; precisions f32, tf32, bf16, f16\n"
       "      runs code for {} (--cpu)\n"
       "      {}\n"
       "cuda  {}\n"

@@ -58,7 +58,7 @@ struct Binder {
   }
   static void device(CLI::App* sub, DeviceOptions& options, bool runs = true) {
     sub->add_option("--device", options.device, "cpu, cuda[:sm_80|:sm_90] or cuda-emulation")->capture_default_str();
-    sub->add_option("--precision", options.precision, "f32, bf16 or f16; default: the recipe's, else f32");
+    sub->add_option("--precision", options.precision, "f32, tf32, bf16 or f16; default: the recipe's, else f32");
     sub->add_option("--cpu", options.cpu, "Code for host, x86-64, x86-64-v3, x86-64-v4, znver5, …")->capture_default_str();
     sub->add_option("--budget", options.budget, "Most memory to plan: 2GiB. Training recomputes what is cheap to stay below it")
         ->transform(CLI::AsSizeValue(true))

@@ -153,10 +153,20 @@ void multiply_block(const double* a, const double* b, double* c, int64_t stride,
     for (int64_t j = 0; j < kBlock; ++j) c[i * stride + j] += sum[i][j / 2][j % 2];
 }
 
+HostTensor rounded_to_tf32(HostTensor tensor) {
+  for (double& x : tensor.data) x = round_to_tf32(x);
+  return tensor;
+}
+
 }  // namespace
 
 HostTensor evaluate_contraction(const Contraction& c, const HostTensor& first, const HostTensor& second) {
   if (c.winograd) return evaluate_winograd(c, first, second);
+  if (c.tf32) {
+    Contraction plain = c;
+    plain.tf32 = false;
+    return evaluate_contraction(plain, rounded_to_tf32(first), rounded_to_tf32(second));
+  }
   const ContractionTensor& target = c.tensors[static_cast<size_t>(c.output)];
   HostTensor output{target.shape, std::vector<double>(static_cast<size_t>(element_count(target.shape)), 0.0)};
   NETC_CHECK(first.shape == c.tensors[static_cast<size_t>(c.first_input())].shape &&

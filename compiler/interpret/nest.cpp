@@ -386,6 +386,7 @@ void Tape::execute(ExprId id, const Block& block) {
     case ExprKind::tanh:
     case ExprKind::erf:
     case ExprKind::floor:
+    case ExprKind::round_tf32:
       for (int64_t i = 0; i < block.count; ++i) real_out[i] = evaluate(e.kind, R(a)[i]);
       return;
     case ExprKind::select:

@@ -56,6 +56,7 @@ struct Contraction {
   int output = 2;
   // A 3x3 convolution, forward, that is given its weights transformed.
   std::optional<Winograd> winograd{};
+  bool tf32 = false;  // multiplies its f32 inputs rounded to tf32 (ir/dag.h)
 
   int first_input() const { return output == 0 ? 1 : 0; }
   int second_input() const { return output == 2 ? 1 : 2; }

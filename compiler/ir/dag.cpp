@@ -24,7 +24,7 @@ bool is_real_constant(const Expr& e) { return e.kind == ExprKind::real_constant;
 bool is_unary_real(ExprKind kind) {
   switch (kind) {
     case ExprKind::neg: case ExprKind::abs: case ExprKind::exp: case ExprKind::log: case ExprKind::sqrt:
-    case ExprKind::tanh: case ExprKind::erf: case ExprKind::floor:
+    case ExprKind::tanh: case ExprKind::erf: case ExprKind::floor: case ExprKind::round_tf32:
       return true;
     default:
       return false;
@@ -316,7 +316,7 @@ ExprId copy_node(Dag& to, const Expr& e, const std::array<ExprId, 3>& a, const s
     case ExprKind::max:
       return to.binary(e.kind, a[0], a[1]);
     case ExprKind::neg: case ExprKind::abs: case ExprKind::exp: case ExprKind::log: case ExprKind::sqrt:
-    case ExprKind::tanh: case ExprKind::erf: case ExprKind::floor:
+    case ExprKind::tanh: case ExprKind::erf: case ExprKind::floor: case ExprKind::round_tf32:
       return to.unary(e.kind, a[0]);
     case ExprKind::select: return to.select(a[0], a[1], a[2]);
     case ExprKind::cast: return to.cast(a[0], e.dtype);
@@ -361,6 +361,7 @@ double evaluate(ExprKind kind, double a, double b) {
     case ExprKind::tanh: return std::tanh(a);
     case ExprKind::erf: return std::erf(a);
     case ExprKind::floor: return std::floor(a);
+    case ExprKind::round_tf32: return round_to_tf32(a);
     case ExprKind::add: return a + b;
     case ExprKind::sub: return a - b;
     case ExprKind::mul: return a * b;
@@ -382,6 +383,14 @@ double round_to(double value, DType dtype) {
     case DType::i64: return saturate(value, -9007199254740992.0, 9007199254740992.0);
   }
   return value;
+}
+
+double round_to_tf32(double value) {
+  if (value == 0 || !std::isfinite(value)) return value;
+  constexpr int kBits = 10, kSmallestExponent = -126;
+  const double unit = std::ldexp(1.0, std::max(std::ilogb(value), kSmallestExponent) - kBits);
+  const double rounded = std::round(value / unit) * unit;
+  return std::abs(rounded) < 0x1p128 ? rounded : std::copysign(HUGE_VAL, value);
 }
 
 std::vector<bool> reachable_from(const Dag& dag, std::span<const ExprId> roots) {

@@ -56,6 +56,7 @@ enum class ExprKind : uint8_t {
   add, sub, mul, div, neg,
   min, max,        // NaN if either is NaN
   abs, exp, log, sqrt, tanh, erf, floor,
+  round_tf32,      // to the nearest tf32, ties away from zero: see round_to_tf32
   select,          // boolean ? real : real; both sides are evaluated
   cast,            // rounds to `dtype` (nearest even) and back
   uniform,         // [0, 1): args: sample, element; integer: path key (base/random.h; seed and step are the run's)
@@ -149,6 +150,10 @@ class Dag {
 double evaluate(ExprKind kind, double a, double b = 0);
 // Rounds to the nearest value of `dtype` (floating types: nearest even; integers: saturating truncation).
 double round_to(double value, DType dtype);
+
+// Rounds to the nearest value with tf32's 10 explicit bits of mantissa and f32's exponents, ties away from zero, as PTX's
+// cvt.rna.tf32.f32 does. Beyond the largest one: infinity.
+double round_to_tf32(double value);
 
 // Whether each node up to the last root is reachable from the roots.
 std::vector<bool> reachable_from(const Dag& dag, std::span<const ExprId> roots);

@@ -95,6 +95,7 @@ std::string Dag::to_string(ExprId root) const {
     case ExprKind::tanh: return call("tanh");
     case ExprKind::erf: return call("erf");
     case ExprKind::floor: return call("floor");
+    case ExprKind::round_tf32: return call("tf32");
     case ExprKind::select: return call("select");
     case ExprKind::cast: return fmt::format("{}({})", name_of(e.dtype), arg(0));
     case ExprKind::uniform: return fmt::format("uniform({:#010x}, {}, {})", e.integer, arg(0), arg(1));

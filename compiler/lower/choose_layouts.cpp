@@ -5,6 +5,7 @@
 
 #include "compiler/base/error.h"
 #include "compiler/ir/op_def.h"
+#include "compiler/ops/tf32.h"
 
 namespace netc {
 
@@ -271,7 +272,8 @@ StateLayouts choose_state_layouts(const std::vector<const Graph*>& graphs, const
       if (!wanted) continue;
       for (size_t i = 0; i < node.inputs.size(); ++i) {
         const Node* producer = &graph->producer(node.inputs[i]);
-        if (producer->op->name == "cast") producer = &graph->producer(producer->inputs[0]);  // a rounded copy of the weights
+        if (producer->op->name == "cast" || producer->op == &round_tf32_op())
+          producer = &graph->producer(producer->inputs[0]);  // a rounded copy of the weights
         if (producer->op != &state_op()) continue;
         const StateVariable& state = graph->states[static_cast<size_t>(producer->attrs.integer("index"))];
         if (state.kind == StateKind::parameter || state.kind == StateKind::prepared)

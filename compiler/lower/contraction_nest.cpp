@@ -111,7 +111,8 @@ KernelBody contraction_as_nest(const KernelBody& body) {
       if (low < 0 || high >= t.shape[d]) inside = dag.logical_and(inside, dag.in_range(index, t.shape[d]));
       indices.push_back(index);
     }
-    return dag.load(operand, indices, inside);
+    const ExprId element = dag.load(operand, indices, inside);
+    return c.tf32 ? dag.unary(ExprKind::round_tf32, element) : element;
   };
   const ExprId product = dag.mul(load(c.first_input(), body.contraction->lhs), load(c.second_input(), body.contraction->rhs));
   nest.reductions = {{ReduceKind::sum, product}};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "compiler/base/error.h"
 #include "compiler/lower/cuda_lanes.h"
 
 namespace netc {
@@ -129,8 +130,7 @@ int choose_lanes(const CudaGemmPlan& plan, const KernelBody& body) {
   return variable;
 }
 
-std::optional<CudaGemmPlan> plan_form(const KernelBody& body, const Target& target,
-                                      const std::vector<int>& kept, bool swap) {
+std::optional<CudaGemmPlan> plan_form(const KernelBody& body, const std::vector<int>& kept, bool swap) {
   std::optional<GemmForm> form = gemm_form(body, swap);
   if (!form || (!kept.empty() && !keeps_n(*form, kept))) return std::nullopt;
   for (GemmRole role : {GemmRole::m, GemmRole::n, GemmRole::k})
@@ -142,10 +142,11 @@ std::optional<CudaGemmPlan> plan_form(const KernelBody& body, const Target& targ
   const DType v = body.operands[static_cast<size_t>(plan.v_operand)].dtype,
               s = body.operands[static_cast<size_t>(plan.s_operand)].dtype;
   plan.element_bytes = static_cast<int>(size_of(v));
-  if (v == s && (v == DType::f16 || v == DType::bf16 || (v == DType::f32 && allows_tf32(target))))
+  if (v == s && (v == DType::f16 || v == DType::bf16 || (v == DType::f32 && body.contraction->contraction.tf32)))
     plan_tensor_cores(plan, body, !kept.empty());
   else
     plan_arithmetic(plan);
+  NETC_CHECK(plan.tensor_cores || !body.contraction->contraction.tf32, "f32 operands, to be rounded to tf32");
   plan.lane_variable = choose_lanes(plan, body);
   return plan;
 }
@@ -164,14 +165,10 @@ std::vector<size_t> CudaGemmPlan::order(GemmRole role) const {
   return result;
 }
 
-bool allows_tf32(const Target& target) {
-  return target.features.find("+tf32") != std::string::npos;
-}
-
-std::optional<CudaGemmPlan> plan_cuda_gemm(const KernelBody& body, const Target& target,
+std::optional<CudaGemmPlan> plan_cuda_gemm(const KernelBody& body, const Target& /*target*/,
                                            const std::vector<int>& kept) {
-  std::optional<CudaGemmPlan> plan = plan_form(body, target, kept, false);
-  return plan ? plan : plan_form(body, target, kept, true);
+  std::optional<CudaGemmPlan> plan = plan_form(body, kept, false);
+  return plan ? plan : plan_form(body, kept, true);
 }
 
 std::string to_string(const CudaGemmPlan& plan) {

@@ -4,7 +4,7 @@
 //   forward, x [8, 56, 56, 64], w [128, 3, 3, 64]:  m = 25088 pixels by 128, n = 128 channels by 128, k = 576
 //   by 32
 //
-// 16-bit operands go through tensor cores, f32 ones if the target allows tf32; others through f32 arithmetic.
+// 16-bit operands go through tensor cores, and f32 ones that are rounded to tf32; others through f32 arithmetic.
 // The tile of C goes through shared memory, and the epilogue reads it from there, with neighbouring threads
 // at neighbouring elements of the output, where possible eight neighbours a thread.
 #pragma once
@@ -56,9 +56,6 @@ struct CudaGemmPlan : GemmForm {
   // Of partial sums, which keep n.
   int64_t rows() const { return static_cast<int64_t>(phases.size()) * m_blocks(); }
 };
-
-// Whether f32 operands of contractions may be rounded to tf32, 11 bits of mantissa, for tensor cores.
-bool allows_tf32(const Target& target);
 
 // nullopt where a matrix product does not pay, or cannot take the partial sums that keep the axes `kept`
 // (empty: none): contraction_as_nest serves then. REQUIRES: body.contraction.

@@ -176,7 +176,7 @@ int64_t work_of(ExprKind kind) {
     case ExprKind::logical_and: case ExprKind::logical_or: case ExprKind::logical_not:
       return 0;
     case ExprKind::add: case ExprKind::sub: case ExprKind::mul: case ExprKind::neg: case ExprKind::min:
-    case ExprKind::max: case ExprKind::abs: case ExprKind::floor: case ExprKind::select: case ExprKind::cast:
+    case ExprKind::max: case ExprKind::abs: case ExprKind::floor: case ExprKind::round_tf32: case ExprKind::select: case ExprKind::cast:
     case ExprKind::index_floor: case ExprKind::real_less: case ExprKind::real_less_equal: case ExprKind::real_equal:
       return 1;
     case ExprKind::div: case ExprKind::sqrt:

@@ -6,6 +6,7 @@
 #include "compiler/base/error.h"
 #include "compiler/ir/op_def.h"
 #include "compiler/ops/build.h"
+#include "compiler/ops/tf32.h"
 
 namespace netc {
 namespace {
@@ -55,7 +56,7 @@ class Rounding {
   // The type to which a value is rounded where it is made; f32: it is not.
   DType type_of(ValueId value) const {
     const Node& producer = graph_.producer(value);
-    const DType type = precision_(producer.origin.path);
+    const DType type = storage_of(precision_(producer.origin.path));
     if (type == DType::f32 || producer.op->leaf || !is_activation_[at(value)] || keeps_f32(producer)) return DType::f32;
     std::vector<Use> readers;
     collect(value, readers);
@@ -65,8 +66,7 @@ class Rounding {
     return DType::f32;
   }
 
-  // The type in which a contraction takes its operands.
-  DType operand_type(const Node& contraction) const { return precision_(contraction.origin.path); }
+  Precision precision_of(const Node& node) const { return precision_(node.origin.path); }
 
  private:
   static bool is_movement(const Node& node) { return node.op->arithmetic == Arithmetic::movement; }
@@ -160,12 +160,12 @@ class Casting {
       narrow_[at(node.outputs[0])] = builder_.emit(*node.op, inputs, node.attrs);
       return;
     }
-    const DType operand = node.op->arithmetic == Arithmetic::contraction ? rounding_.operand_type(node) : DType::f32;
+    const Precision operand = node.op->arithmetic == Arithmetic::contraction ? rounding_.precision_of(node) : Precision::f32;
     std::vector<ValueId> inputs;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ValueId input = node.inputs[i];
       if (!input.valid()) inputs.push_back({});
-      else inputs.push_back(i < 2 && operand != DType::f32 ? narrow(input, operand) : wide(input));
+      else inputs.push_back(i < 2 ? as_operand(input, operand) : wide(input));
     }
     const std::vector<ValueId> outputs = builder_.emit_all(*node.op, inputs, node.attrs);
     for (size_t i = 0; i < outputs.size(); ++i) {
@@ -206,20 +206,30 @@ class Casting {
   }
 
   // The value as an operand of a contraction: as it lies in memory, or a rounded copy of it.
-  ValueId narrow(ValueId old, DType type) {
+  ValueId as_operand(ValueId old, Precision precision) {
+    if (precision == Precision::f32) return wide(old);
+    const DType type = storage_of(precision);
     ValueId& known = narrow_[at(old)];
-    if (known.valid() && builder_.type(known).dtype == type) return known;
-    ValueId& copy = copies_[{old, type}];
-    if (!copy.valid()) copy = cast(old, wide(old), type);
+    if (type != DType::f32 && known.valid() && builder_.type(known).dtype == type) return known;
+    ValueId& copy = copies_[{old, precision}];
+    if (copy.valid()) return copy;
+    if (precision == Precision::tf32)
+      copy = made_with(old, [&](ValueId value) { return builder_.emit(round_tf32_op(), {value}); }, wide(old));
+    else copy = cast(old, wide(old), type);
     return copy;
   }
 
-  // Casts belong to the node that made the value.
   ValueId cast(ValueId old, ValueId value, DType type) {
+    return made_with(old, [&](ValueId x) { return build::cast(builder_, x, type); }, value);
+  }
+
+  // Casts belong to the node that made the value.
+  template <class Make>
+  ValueId made_with(ValueId old, const Make& make, ValueId value) {
     NETC_CHECK(value.valid(), "a value is used before it is made");
     const Origin reader = builder_.origin();
     builder_.set_origin(graph_.producer(old).origin);
-    const ValueId result = build::cast(builder_, value, type);
+    const ValueId result = make(value);
     builder_.set_origin(reader);
     return result;
   }
@@ -228,7 +238,7 @@ class Casting {
   const Rounding rounding_;
   Builder builder_;
   std::vector<ValueId> wide_, narrow_;  // of the old graph's values: in f32, and as they were rounded
-  std::map<std::pair<ValueId, DType>, ValueId> copies_;
+  std::map<std::pair<ValueId, Precision>, ValueId> copies_;
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Mixed precision: what passes from layer to layer, and what contractions multiply, in a narrow type (bf16, f16).
+// Mixed precision: what passes from layer to layer, and what contractions multiply, in a narrow type (bf16, f16); or only
+// what contractions multiply, rounded to tf32.
 //
 // Every operator computes in f32. A value that goes through memory is rounded once where it is made (a
 // narrowing `cast`), and each reader sees the rounded value: contractions take it as it is, everything else
@@ -14,6 +15,8 @@
 //   %3: f32[8, 4] = relu(%2)              ->    %4: f32[8, 4] = linear(%2, %3, _)
 //                                               %5: f32[8, 4] = relu(%4)    (rounded, if another layer follows)
 //
+// In tf32 (base/precision.h) nothing is narrow: contractions take rounded copies (`round_tf32`) of f32 values.
+//
 // REQUIRES: a graph in f32, before `decompose` (so that norms and losses are still one node) and after
 // `differentiate` (so that the gradients of a layer carry its path, and are rounded as their layer says).
 // GUARANTEES: inputs, outputs, states and updates keep their types. No later pass removes a narrowing cast:
@@ -23,12 +26,13 @@
 #include <functional>
 #include <string>
 
+#include "compiler/base/precision.h"
 #include "compiler/ir/graph.h"
 
 namespace netc {
 
-// The type of the layer at a path (Origin::path): f32, bf16 or f16.
-using LayerPrecision = std::function<DType(const std::string& path)>;
+// Of the layer at a path (Origin::path).
+using LayerPrecision = std::function<Precision(const std::string& path)>;
 
 Graph cast_precision(const Graph& graph, const LayerPrecision& precision);
 

@@ -180,12 +180,13 @@ void RecipeBuilder::check_averaging(const Settings& settings, Recipe& recipe) {
 
 // `bf16`, or `[bf16, f32("fc.**")]`: the network's, then that of layers by patterns of their paths.
 PrecisionSpec RecipeBuilder::precision(ConfigReader& reader, const Expression& value) {
-  const std::vector<ConstructorDef> known = {{"f32", {"layers"}}, {"bf16", {"layers"}}, {"f16", {"layers"}}};
+  const std::vector<ConstructorDef> known = {
+      {"f32", {"layers"}}, {"tf32", {"layers"}}, {"bf16", {"layers"}}, {"f16", {"layers"}}};
   PrecisionSpec spec;
   bool has_main = false;
   for (const Expression* item : reader.items(value)) {
-    const Constructor c = reader.constructor(*item, known, "a precision", {"tf32"});
-    const DType type = *dtype_from_name(c.name);
+    const Constructor c = reader.constructor(*item, known, "a precision");
+    const Precision type = *precision_from_name(c.name);
     if (reader.has(c, "layers")) {
       for (const std::string& pattern : reader.texts(*c.fields.at("layers"), "`layers` of `" + c.name + "`"))
         spec.layers.push_back({pattern, type});

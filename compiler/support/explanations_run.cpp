@@ -54,7 +54,7 @@ std::span<const Explanation> run_explanations() {
        "kernels on the CPU, slowly and with every access checked.\n",
        "netc train mnist.net --device tpu\n", "netc train mnist.net --device cpu\n"},
       {"E0923", "this precision is not available",
-       "There are `f32`, `bf16` and `f16`; others are refused, never ignored.\n",
+       "There are `f32`, `tf32`, `bf16` and `f16`; others are refused, never ignored.\n",
        "netc bench mnist.net --precision fp8\n", "netc bench mnist.net --precision bf16\n"},
       {"E0924", "no such operator", "`netc ops` lists the primitive operators. Layers such as `conv` are blocks of the prelude.\n",
        "netc ops conv2d\n", "netc ops convolution\n"},

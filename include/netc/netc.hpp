@@ -117,7 +117,7 @@ struct Executor {
 
 struct Options {
   std::string device = "cpu";
-  std::string precision;           // "f32", "bf16" or "f16"; empty: the recipe's, f32 without one
+  std::string precision;           // "f32", "tf32", "bf16" or "f16"; empty: the recipe's, f32 without one
   std::string cpu = "host";        // code for this machine, "x86-64", "x86-64-v3", "x86-64-v4" or a name of LLVM's
   bool winograd = true;            // 3x3 convolutions with fewer products and somewhat larger rounding errors
   int threads = 0;                 // 0: one per processor; ignored with an executor

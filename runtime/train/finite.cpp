@@ -84,7 +84,7 @@ void FiniteGuard::after_loss(double loss, const Batch& batch, const RuntimeScala
 
 // Scaled gradients may overflow: their update is skipped.
 void FiniteGuard::after_gradients(const RuntimeScalars& scalars) const {
-  if (!options_.every_value || recipe_.precision.uses(DType::f16)) return;
+  if (!options_.every_value || recipe_.precision.uses(Precision::f16)) return;
   if (const StateSlot* slot = first_non_finite(state_, StateKind::gradient)) fail("E0915", "`" + slot->path + "` is not finite", scalars, {});
 }
 

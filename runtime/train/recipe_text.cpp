@@ -283,7 +283,7 @@ RecipeText recipe_text(const Recipe& recipe) {
   if (o.clip_value > 0) text["clip"] = CallText("value").place(exact(o.clip_value)).text();
   if (o.ema > 0) text["ema"] = exact(o.ema);
   if (o.swa) text["swa"] = swa_text(*o.swa);
-  if (recipe.precision.uses(DType::f16)) text["loss_scale"] = loss_scale_text(recipe.loss_scale);
+  if (recipe.precision.uses(Precision::f16)) text["loss_scale"] = loss_scale_text(recipe.loss_scale);
   if (o.accumulate != 1) text["accumulate"] = std::to_string(o.accumulate);
   if (recipe.dataset.validation > 0) text["validation"] = percent_text(recipe.dataset.validation);
   if (recipe.dataset.subset > 0) text["subset"] = std::to_string(recipe.dataset.subset);

@@ -54,6 +54,7 @@ TEST_P(Math, ErrorsStayWithinTheirBounds) {
       {"exp", ExprKind::exp, -87.3, 88.7, 2},  {"log", ExprKind::log, 0x1p-120, 3e38, 2},
       {"tanh", ExprKind::tanh, -100, 100, 4},  {"erf", ExprKind::erf, -10, 10, 4},
       {"sqrt", ExprKind::sqrt, 0, 3e38, 0.51}, {"floor", ExprKind::floor, -1e9, 1e9, 0},
+      {"tf32", ExprKind::round_tf32, -3.4e38, 3.4e38, 0},
   };
   for (const Function& f : functions) {
     const HostTensor x = dense_range(f.low, f.high, 4001);

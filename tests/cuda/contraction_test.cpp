@@ -17,7 +17,7 @@ using Case = ConvolutionCase;
 void check_all(const std::vector<Case>& cases) {
   std::vector<KernelBody> bodies;
   for (const Case& v : cases) bodies.push_back(body_of(v));
-  const EmulatedKernels kernels(bodies, target_of(cases[0]));
+  const EmulatedKernels kernels(bodies, cuda_target("sm_80"));
   for (size_t i = 0; i < cases.size(); ++i) {
     const ConvolutionRun run = run_of(cases[i], bodies[i]);
     EXPECT_EQ(difference(cases[i], run, kernels.kernel(i).run(run.operands())), "") << cases[i].name();
@@ -320,8 +320,13 @@ TEST(CudaContractions, Tf32InEveryDirection) {
     cases.push_back(
         {.output = output, .n = 2, .c = 9, .h = 9, .w = 9, .k = 10, .window = 3, .pad = 1, .tf32 = true});
   }
+  for (const Case& v : cases) EXPECT_TRUE(plan_cuda(body_of(v), cuda_target("sm_80")).gemm->tensor_cores);
+  // As a loop nest: depthwise, and too few channels for a tile.
+  for (ConvolutionTensor output : {kY, kX, kW}) {
+    cases.push_back({.output = output, .n = 2, .c = 6, .h = 7, .w = 5, .k = 6, .window = 3, .pad = 1, .groups = 6, .tf32 = true});
+    EXPECT_FALSE(plan_cuda(body_of(cases.back()), cuda_target("sm_80")).gemm);
+  }
   check_all(cases);
-  for (const Case& v : cases) EXPECT_TRUE(plan_cuda(body_of(v), target_of(v)).gemm->tensor_cores);
 }
 
 // What the plans are, so that the tests above test what they seem to.

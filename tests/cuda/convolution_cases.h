@@ -21,9 +21,6 @@ struct ConvolutionCase {
   std::string name() const;
 };
 
-// Which the case is for: sm_80, with or without tf32.
-Target target_of(const ConvolutionCase& v);
-
 // Operands: first input, second input, output; with an epilogue bias, residual, and rows of sums and of
 // squares.
 KernelBody body_of(const ConvolutionCase& v);

@@ -37,12 +37,9 @@ class CudaStatic : public testing::Test {
   }
 
   // Compiles and checks; returns what each kernel is made of.
-  std::vector<CubinKernel> compile(const std::vector<CudaKernel>& kernels, const char* architecture,
-                                   const char* features = "") {
+  std::vector<CubinKernel> compile(const std::vector<CudaKernel>& kernels, const char* architecture) {
     std::vector<CubinKernel> result;
-    Target target = cuda_target(architecture);
-    target.features = features;
-    for (const CompiledCuda& kernel : compile_cuda(*nvrtc_, kernels, target, 2)) {
+    for (const CompiledCuda& kernel : compile_cuda(*nvrtc_, kernels, cuda_target(architecture), 2)) {
       const std::vector<CubinKernel> found = read_cubin(kernel.code.cubin);
       EXPECT_EQ(found.size(), 1u);
       const CubinKernel& k = found.at(0);
@@ -131,12 +128,13 @@ TEST_F(CudaStatic, Tf32KernelsHaveTheirInstructions) {
                               .w = 28,
                               .k = 128,
                               .window = 3,
-                              .pad = 1}));
+                              .pad = 1,
+                              .tf32 = true}));
   std::vector<CudaKernel> kernels;
   for (const KernelBody& body : bodies)
     kernels.push_back({"kernel_" + std::to_string(kernels.size()), &body, {}});
   for (const char* architecture : kArchitectures)
-    for (const CubinKernel& kernel : compile(kernels, architecture, "+tf32")) {
+    for (const CubinKernel& kernel : compile(kernels, architecture)) {
       EXPECT_GE(kernel.tensor_products, 2 * 2 * 4) << kernel.name;
       EXPECT_GE(kernel.async_copies, 4) << kernel.name;
     }

@@ -143,7 +143,8 @@ TEST(Nest, EveryRealInstructionMeansWhatEvaluateSays) {
     }
   auto same = [](double x, double y) { return std::isnan(x) ? std::isnan(y) : x == y && std::signbit(x) == std::signbit(y); };
   for (ExprKind kind : {ExprKind::add, ExprKind::sub, ExprKind::mul, ExprKind::div, ExprKind::min, ExprKind::max, ExprKind::neg,
-                        ExprKind::abs, ExprKind::exp, ExprKind::log, ExprKind::sqrt, ExprKind::tanh, ExprKind::erf, ExprKind::floor}) {
+                        ExprKind::abs, ExprKind::exp, ExprKind::log, ExprKind::sqrt, ExprKind::tanh, ExprKind::erf, ExprKind::floor,
+                        ExprKind::round_tf32}) {
     bool binary = kind == ExprKind::add || kind == ExprKind::sub || kind == ExprKind::mul || kind == ExprKind::div ||
                   kind == ExprKind::min || kind == ExprKind::max;
     HostTensor y = run(map({10, 10}, [&](Dag& d) {

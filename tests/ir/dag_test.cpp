@@ -163,6 +163,28 @@ TEST(Dag, MinimumAndMaximumPropagateNan) {
   EXPECT_EQ(evaluate(ExprKind::max, 1, 2), 2);
 }
 
+TEST(RoundToTf32, TiesAwayFromZero) {
+  struct {
+    double value, expected;
+  } cases[] = {
+      {1 + 0x1p-11, 1 + 0x1p-10},  // a tie
+      {-1 - 0x1p-11, -1 - 0x1p-10},
+      {1 + 0x1p-11 - 0x1p-30, 1},
+      {1 + 3 * 0x1p-11, 1 + 2 * 0x1p-10},
+      {2 - 0x1p-11, 2},  // into the next exponent
+      {0x1p-136, 0x1p-136},  // the smallest one
+      {0x1p-137, 0x1p-136},
+      {0x1p-138, 0},
+      {0x1.FFCp127, 0x1.FFCp127},  // the largest one
+      {0x1.FFEp127, kInfinity},
+      {-0x1.FFEp127, -kInfinity},
+      {-kInfinity, -kInfinity},
+  };
+  for (const auto& c : cases) EXPECT_EQ(round_to_tf32(c.value), c.expected) << c.value;
+  EXPECT_TRUE(std::signbit(round_to_tf32(-0.0)));
+  EXPECT_TRUE(std::isnan(round_to_tf32(kNan)));
+}
+
 TEST(RoundTo, NearestEvenAndRanges) {
   struct {
     double value;

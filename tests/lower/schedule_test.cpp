@@ -75,7 +75,7 @@ TEST(Schedule, TakesStatisticsInEpilogues) {
   EXPECT_GE(kernels_with_sums, 10u) << "six batch norms forward, four gradients behind a data gradient";
 }
 
-DType bf16(const std::string&) { return DType::bf16; }
+Precision bf16(const std::string&) { return Precision::bf16; }
 
 // Rounded values are the same wherever they are rounded: in a register, in memory, in a concat's slice.
 TEST(Schedule, ComputesMixedPrecision) {

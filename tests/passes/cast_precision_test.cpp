@@ -3,14 +3,20 @@
 
 #include <gtest/gtest.h>
 
+#include "compiler/interpret/interpret.h"
+#include "compiler/ir/op_def.h"
 #include "compiler/ops/registry.h"
+#include "compiler/ops/tf32.h"
 #include "compiler/passes/dce.h"
 #include "compiler/passes/differentiate.h"
+#include "compiler/passes/pipeline.h"
+#include "compiler/passes/round_in_products.h"
+#include "tests/lower/networks.h"
 
 namespace netc {
 namespace {
 
-DType bf16_everywhere(const std::string&) { return DType::bf16; }
+Precision bf16_everywhere(const std::string&) { return Precision::bf16; }
 
 std::string cast(const std::string& text, const LayerPrecision& precision = bf16_everywhere) {
   return to_string(cast_precision(parse_graph(text, find_op), precision));
@@ -105,7 +111,7 @@ state 0: f32[4, 4] parameter "a.weight" constant(0, 0)
 %4: f32[8, 4] = linear(%3, %1, _)  // c
 output "y" %4
 )",
-                                [](const std::string& path) { return path == "b" ? DType::f32 : DType::bf16; });
+                                [](const std::string& path) { return path == "b" ? Precision::f32 : Precision::bf16; });
   EXPECT_EQ(text, R"(state 0: f32[4, 4] parameter "a.weight" constant(0, 0)
 %0: f32[8, 4] = input() {name = "x"}  // x
 %1: f32[4, 4] = state() {index = 0}  // a.weight
@@ -163,6 +169,67 @@ output "loss" %8
   EXPECT_EQ(rounded, 6);       // x, two weights, relu, and the gradients of relu and of the logits
 }
 
+// What contractions multiply is rounded, and nothing else; a layer in f32 multiplies what is not.
+TEST(CastPrecision, Tf32RoundsOperandsOfContractions) {
+  const std::string text = R"(
+state 0: f32[4, 4] parameter "a.weight" constant(0, 0)
+state 1: f32[4, 4] parameter "b.weight" constant(0, 0)
+%0: f32[8, 4] = input() {name = "x"}  // x
+%1: f32[4, 4] = state() {index = 0}  // a.weight
+%2: f32[8, 4] = linear(%0, %1, _)  // a
+%3: f32[8, 4] = relu(%2)  // relu0
+%4: f32[4, 4] = state() {index = 1}  // b.weight
+%5: f32[8, 4] = linear(%3, %4, _)  // b
+output "y" %5
+)";
+  EXPECT_EQ(cast(text, [](const std::string& path) { return path == "b" ? Precision::f32 : Precision::tf32; }),
+            R"(state 0: f32[4, 4] parameter "a.weight" constant(0, 0)
+state 1: f32[4, 4] parameter "b.weight" constant(0, 0)
+%0: f32[8, 4] = input() {name = "x"}  // x
+%1: f32[4, 4] = state() {index = 0}  // a.weight
+%2: f32[8, 4] = round_tf32(%0)  // x
+%3: f32[4, 4] = round_tf32(%1)  // a.weight
+%4: f32[8, 4] = linear(%2, %3, _)  // a
+%5: f32[8, 4] = relu(%4)  // relu0
+%6: f32[4, 4] = state() {index = 1}  // b.weight
+%7: f32[8, 4] = linear(%5, %6, _)  // b
+output "y" %7
+)");
+}
+
+// On a GPU all contractions of a training step round what they multiply, and no rounded copy is left. The same values.
+TEST(RoundInProducts, TakesUnroundedOperands) {
+  for (const Graph& network : {mlp(4), residual_network(2), grouped_network(2)}) {
+    const Graph cast_graph = cast_precision(differentiate(network, "loss"), [](const std::string&) { return Precision::tf32; });
+    const Graph graph = round_in_products(optimize(cast_graph));
+    int contractions = 0;
+    for (const Node& node : graph.nodes) {
+      EXPECT_NE(node.op->name, "round_tf32") << node.origin.path;
+      if (!node.op->contract) continue;
+      ++contractions;
+      EXPECT_TRUE(node.op->contract(make_call(graph, node)).tf32) << node.op->name;
+    }
+    EXPECT_GT(contractions, 4);
+    const InterpretInputs inputs = random_inputs(graph, 1);
+    const InterpretResult expected = interpret(optimize(cast_graph), inputs), got = interpret(graph, inputs);
+    EXPECT_EQ(got.outputs.at("loss").data, expected.outputs.at("loss").data);
+    for (const auto& [path, tensor] : expected.states) EXPECT_EQ(got.states.at(path).data, tensor.data) << path;
+  }
+}
+
+TEST(RoundInProducts, LeavesWhatIsNotRoundedOnBothSides) {
+  const Graph plain = optimize(small_cnn(2));
+  EXPECT_EQ(to_string(round_in_products(plain)), to_string(plain));
+  // A rounded value that is a result as well stays.
+  Builder b;
+  const ValueId x = b.add_input("x", {DType::f32, {2, 3}}), y = b.add_input("y", {DType::f32, {3, 2}});
+  const ValueId rounded = b.emit(round_tf32_op(), {x});
+  b.add_output("half", b.emit(op("matmul"), {rounded, y}));
+  b.add_output("rounded", rounded);
+  const Graph half = b.finish();
+  EXPECT_EQ(to_string(round_in_products(half)), to_string(half));
+}
+
 TEST(CastPrecision, F32ChangesNothing) {
   const std::string text = R"(state 0: f32[4, 4] parameter "a.weight" constant(0, 0)
 %0: f32[8, 4] = input() {name = "x"}  // x
@@ -170,7 +237,7 @@ TEST(CastPrecision, F32ChangesNothing) {
 %2: f32[8, 4] = linear(%0, %1, _)  // a
 output "y" %2
 )";
-  EXPECT_EQ(cast(text, [](const std::string&) { return DType::f32; }), text);
+  EXPECT_EQ(cast(text, [](const std::string&) { return Precision::f32; }), text);
 }
 
 }  // namespace

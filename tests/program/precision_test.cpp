@@ -135,10 +135,10 @@ TEST(Precision, EveryOperatorsSamples) {
 }
 
 TEST(Precision, Networks) {
-  for (const DType dtype : {DType::bf16, DType::f16})
+  for (const Precision precision : {Precision::tf32, Precision::bf16, Precision::f16})
     for (const Graph& network : {mlp(4), small_cnn(3)}) {
-      const Graph graph = cast_precision(network, [&](const std::string&) { return dtype; });
-      check(graph, random_inputs(graph, 1), std::string(name_of(dtype)));
+      const Graph graph = cast_precision(network, [&](const std::string&) { return precision; });
+      check(graph, random_inputs(graph, 1), std::string(name_of(precision)));
     }
 }
 

@@ -74,7 +74,7 @@ TEST(Step, Winograd) {
 }
 
 // Mixed precision: the cast graph is what a step has to compute. Recomputed values have the same bits as kept ones.
-void check_narrow(DType precision, const Graph& network, const LayoutOptions& layouts = {}) {
+void check_narrow(Precision precision, const Graph& network, const LayoutOptions& layouts = {}) {
   const StepOptions options{.fuse = {.smallest_statistics = 0, .layouts = layouts}, .precision = precision};
   const CompiledStep compiled(network, options);
   const std::vector<std::byte> bytes = check_step(compiled, 1);
@@ -87,14 +87,14 @@ void check_narrow(DType precision, const Graph& network, const LayoutOptions& la
   float loss = 0;
   EXPECT_EQ(in_less.run(compiled.draw(1), 2, loss), bytes) << in_less.recomputed << " values recomputed";
 }
-void check_bf16(const Graph& network, const LayoutOptions& layouts = {}) { check_narrow(DType::bf16, network, layouts); }
-void check_f16(const Graph& network, const LayoutOptions& layouts = {}) { check_narrow(DType::f16, network, layouts); }
+void check_bf16(const Graph& network, const LayoutOptions& layouts = {}) { check_narrow(Precision::bf16, network, layouts); }
+void check_f16(const Graph& network, const LayoutOptions& layouts = {}) { check_narrow(Precision::f16, network, layouts); }
 
 // Also where a contraction reads a rounded copy of its weights.
 TEST(StepInBf16, StatesLieAsInF32) {
   for (const Graph& network : {residual_network(4), grouped_network(2)}) {
     const CompiledStep f32(network, {.fuse = {.layouts = kAllBlocked}});
-    const CompiledStep bf16(network, {.fuse = {.layouts = kAllBlocked}, .precision = DType::bf16});
+    const CompiledStep bf16(network, {.fuse = {.layouts = kAllBlocked}, .precision = Precision::bf16});
     int blocked = 0;
     for (size_t i = 0; i < f32.layout().slots.size(); ++i) {
       EXPECT_EQ(to_string(bf16.layout().slots[i].layout), to_string(f32.layout().slots[i].layout)) << f32.layout().slots[i].path;
@@ -123,7 +123,7 @@ TEST(StepInF16, SmallCnn) { check_f16(small_cnn(3)); }
 TEST(StepInF16, Residual) { check_f16(residual_network(4)); }
 TEST(StepInF16, BlockedLayouts) {
   check_f16(residual_network(4), kAllBlocked);
-  check_step(CompiledStep(inception_network(2), {.fuse = {.smallest_statistics = 0, .layouts = kAllBlocked}, .precision = DType::f16}), 1);
+  check_step(CompiledStep(inception_network(2), {.fuse = {.smallest_statistics = 0, .layouts = kAllBlocked}, .precision = Precision::f16}), 1);
 }
 TEST(StepInF16, RandomNetworks) {
   for (uint64_t seed = 0; seed < 4 && !HasFailure(); ++seed) {
@@ -161,14 +161,14 @@ void check_overflow(const StepOptions& options) {
   EXPECT_EQ(value_of("skipped_steps"), 2);
 }
 TEST(StepInF16, AnOverflowChangesNoWeight) {
-  check_overflow({.precision = DType::f16, .loss_scale = {.initial = kGreatestLossScale}});
-  check_overflow({.fuse = {.smallest_statistics = 0, .layouts = kAllBlocked}, .precision = DType::f16,
+  check_overflow({.precision = Precision::f16, .loss_scale = {.initial = kGreatestLossScale}});
+  check_overflow({.fuse = {.smallest_statistics = 0, .layouts = kAllBlocked}, .precision = Precision::f16,
                   .loss_scale = {.initial = kGreatestLossScale}});
 }
 
 // Sums over images in parts, over channels in blocks that they fill (wide), that they do not, and dense.
 TEST(StepInParts, WeightGradients) {
-  for (DType precision : {DType::f32, DType::bf16, DType::f16}) check_step(CompiledStep(wide_network(6), {.precision = precision, .parts = 3}), 1);
+  for (Precision precision : {Precision::f32, Precision::tf32, Precision::bf16, Precision::f16}) check_step(CompiledStep(wide_network(6), {.precision = precision, .parts = 3}), 1);
   check_step(CompiledStep(residual_network(4), {.fuse = {.layouts = kAllBlocked}, .parts = 4}), 1);
   check_step(CompiledStep(inception_network(4), {.parts = 2}), 1);
 }
@@ -189,7 +189,7 @@ size_t check_restoring(const Graph& network, uint64_t seed, StepOptions options)
   return restores.restored;
 }
 TEST(StepThatRestores, HasTheSameBits) {
-  for (DType precision : {DType::f32, DType::bf16}) {
+  for (Precision precision : {Precision::f32, Precision::tf32, Precision::bf16}) {
     const StepOptions options{.fuse = {.smallest_statistics = 0, .layouts = kAllBlocked}, .precision = precision};
     EXPECT_GE(check_restoring(residual_network(4), 1, options), 3U);
     StepOptions in_parts = options;
@@ -213,17 +213,26 @@ TEST(CudaStep, Inception) { check(inception_network(2), 1, {.layouts = kChannels
 // Channels that fill vectors and tensor products.
 TEST(CudaStep, WideResidualInBf16) {
   const CompiledStep compiled(residual_network(2, 16), {.fuse = {.smallest_statistics = 0, .layouts = kChannelsLast},
-                                                        .target = cuda_target("sm_80"), .precision = DType::bf16});
+                                                        .target = cuda_target("sm_80"), .precision = Precision::bf16});
   check_step(compiled, 1);
   EXPECT_GT(compiled.with_sums, 5);
 }
 TEST(CudaStep, WideResidualInF16) {
   const CompiledStep compiled(residual_network(2, 16), {.fuse = {.smallest_statistics = 0, .layouts = kChannelsLast},
-                                                        .target = cuda_target("sm_80"), .precision = DType::f16});
+                                                        .target = cuda_target("sm_80"), .precision = Precision::f16});
+  check_step(compiled, 1);
+}
+TEST(StepInTf32, WideResidual) {
+  check_step(CompiledStep(residual_network(2, 16), {.fuse = {.smallest_statistics = 0, .layouts = kAllBlocked}, .precision = Precision::tf32}), 1);
+}
+// Rounded where tensor cores multiply.
+TEST(CudaStep, WideResidualInTf32) {
+  const CompiledStep compiled(residual_network(2, 16), {.fuse = {.smallest_statistics = 0, .layouts = kChannelsLast},
+                                                        .target = cuda_target("sm_80"), .precision = Precision::tf32});
   check_step(compiled, 1);
 }
 TEST(CudaStep, AnOverflowChangesNoWeight) {
-  check_overflow({.fuse = {.layouts = kChannelsLast}, .target = cuda_target("sm_80"), .precision = DType::f16,
+  check_overflow({.fuse = {.layouts = kChannelsLast}, .target = cuda_target("sm_80"), .precision = Precision::f16,
                   .loss_scale = {.initial = kGreatestLossScale}});
 }
 TEST(CudaStep, ResidualWithStatisticsInEpilogues) {

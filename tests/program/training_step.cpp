@@ -16,6 +16,7 @@
 #include "compiler/passes/differentiate.h"
 #include "compiler/passes/loss_scale.h"
 #include "compiler/passes/pipeline.h"
+#include "compiler/passes/round_in_products.h"
 #include "compiler/passes/winograd.h"
 #include "runtime/context.h"
 #include "runtime/cpu/load.h"
@@ -31,13 +32,13 @@ constexpr OptimizerSpec kSgd{.momentum = 0.9, .weight_decay = 0.01};
 
 OptimizerSpec optimizer_of(const StepOptions& options) {
   OptimizerSpec optimizer = kSgd;
-  if (options.precision == DType::f16) optimizer.loss_scale = options.loss_scale;
+  if (options.precision == Precision::f16) optimizer.loss_scale = options.loss_scale;
   return optimizer;
 }
 
-Graph gradient_of(const Graph& network, DType precision, const OptimizerSpec& optimizer) {
+Graph gradient_of(const Graph& network, Precision precision, const OptimizerSpec& optimizer) {
   Graph gradient = differentiate(network, "loss", optimizer.loss_scale);
-  return precision == DType::f32 ? gradient : cast_precision(gradient, [&](const std::string&) { return precision; });
+  return precision == Precision::f32 ? gradient : cast_precision(gradient, [&](const std::string&) { return precision; });
 }
 
 Graph with_winograd(const Graph& graph, const std::optional<Winograd>& winograd, const LayoutOptions& options) {
@@ -95,6 +96,7 @@ CompiledStep::CompiledStep(const Graph& network, const StepOptions& options)
       optimizer_(optimizer_of(options)),
       grad_(gradient_of(network, options.precision, optimizer_)) {
   Graph lowered = split_all_sums(optimize(grad_), options.parts).graph;
+  if (is_cuda(options.target)) lowered = round_in_products(lowered);
   layout_ = lay_out_state({&lowered}, &optimizer_, options.fuse.layouts);
   lowered = with_winograd(lowered, options.winograd, options.fuse.layouts);
   if (options.least_memory) {

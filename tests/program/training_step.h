@@ -19,7 +19,7 @@ namespace netc {
 struct StepOptions {
   FuseOptions fuse = {};
   Target target = host_target();
-  DType precision = DType::f32;
+  Precision precision = Precision::f32;
   std::optional<Winograd> winograd = {};  // how convolutions and data gradients are done for which there is a form
   bool least_memory = false;  // as many values recomputed as the smallest plan needs
   bool restores = false;      // whatever the backward pass can write again is not kept
@@ -38,7 +38,7 @@ class CompiledStep {
   InterpretInputs draw(uint64_t seed) const;
 
   const Graph& grad() const { return grad_; }  // with its casts: what the step has to compute
-  DType precision() const { return precision_; }
+  Precision precision() const { return precision_; }
   const StateLayout& layout() const { return layout_; }
   int with_sums = 0;      // kernels that take sums in an epilogue
   int in_tiles = 0;       // Winograd's
@@ -47,7 +47,7 @@ class CompiledStep {
   int64_t arena_bytes = 0;
 
  private:
-  DType precision_;
+  Precision precision_;
   OptimizerSpec optimizer_;
   Graph grad_;
   StateLayout layout_;

@@ -162,8 +162,10 @@ TEST(Checkpoint, RecipesTextFollowsWhatChangesBits) {
                         {"schedule", "[warmup(2.5epochs), cosine(peak = 0.1)]"},
                         {"winograd", "on"}}));
   changed = base;
-  changed.precision = {DType::bf16, {{"fc.**", DType::f32}}};
+  changed.precision = {Precision::bf16, {{"fc.**", Precision::f32}}};
   EXPECT_EQ(recipe_text(changed).at("precision"), "[bf16, f32(\"fc.**\")]");
+  changed.precision = {Precision::tf32, {}};
+  EXPECT_EQ(recipe_text(changed).at("precision"), "tf32");
   changed = base;
   changed.winograd = false;
   EXPECT_EQ(recipe_text(changed).at("winograd"), "off");

@@ -355,6 +355,7 @@ Value* Expressions::arithmetic(const Expr& e, bool vector) {
     case ExprKind::tanh: return emit_tanh(b_, arg(0));
     case ExprKind::erf: return emit_erf(b_, arg(0));
     case ExprKind::floor: return emit_floor(b_, arg(0));
+    case ExprKind::round_tf32: return emit_round_tf32(b_, arg(0));
     case ExprKind::select: return is_true(arg(0)) ? arg(1) : b_.CreateSelect(arg(0), arg(1), arg(2));
     case ExprKind::cast: return b_.to_f32(b_.from_f32(arg(0), e.dtype), e.dtype);
     case ExprKind::uniform: return uniform(e, vector);

@@ -71,6 +71,16 @@ Value* emit_floor(LaneBuilder& b, Value* x) {
   return b.CreateSelect(large, x, with_sign_of(b, magnitude(b, floored), x));
 }
 
+// Half a unit is added to the magnitude's bits, and what is below a unit dropped; a carry goes into the exponent as it should.
+Value* emit_round_tf32(LaneBuilder& b, Value* x) {
+  Type* i32 = b.with_lanes(b.getInt32Ty(), x->getType());
+  const auto constant = [&](uint32_t bits) { return llvm::ConstantInt::get(i32, bits); };
+  Value* bits = b.CreateBitCast(x, i32);
+  Value* finite = b.CreateICmpNE(b.CreateAnd(bits, constant(0x7f800000)), constant(0x7f800000));
+  Value* rounded = b.CreateAnd(b.CreateAdd(bits, constant(0x1000)), constant(~0x1fffu));
+  return b.CreateSelect(finite, b.CreateBitCast(rounded, x->getType()), x);
+}
+
 // e^x = 2^n * e^r, n = round(x / ln 2), |r| <= ln 2 / 2. 2^n in two factors, so that the ends of the
 // range round once.
 Value* emit_exp(LaneBuilder& b, Value* x) {

@@ -11,6 +11,7 @@ llvm::Value* emit_log(LaneBuilder& b, llvm::Value* x);    // <= 2 ulp; log(0) = 
 llvm::Value* emit_tanh(LaneBuilder& b, llvm::Value* x);   // <= 4 ulp
 llvm::Value* emit_erf(LaneBuilder& b, llvm::Value* x);    // <= 4 ulp
 llvm::Value* emit_floor(LaneBuilder& b, llvm::Value* x);
+llvm::Value* emit_round_tf32(LaneBuilder& b, llvm::Value* x);  // ir/dag.h: round_to_tf32; exact
 // NaN if either is NaN.
 llvm::Value* emit_max(LaneBuilder& b, llvm::Value* a, llvm::Value* c);
 llvm::Value* emit_min(LaneBuilder& b, llvm::Value* a, llvm::Value* c);

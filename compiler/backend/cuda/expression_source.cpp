@@ -253,6 +253,8 @@ std::string ExpressionSource::compute(const Expr& e) {
       return call("erff");
     case ExprKind::floor:
       return call("floorf");
+    case ExprKind::round_tf32:
+      return call("round_tf32");
     case ExprKind::select:
       return fmt::format("{} ? {} : {}", arg(0), arg(1), arg(2));
     case ExprKind::cast:

@@ -5,6 +5,8 @@ DEVICE f32 not_a_number() { return from_bits(0x7fffffffu); }
 
 template <class T> DEVICE f32 round_to(f32 x) { return to_f32(rounded<T>(x)); }
 
+DEVICE f32 round_tf32(f32 x) { return from_bits(to_tf32(to_bits(x))); }
+
 template <class I> DEVICE I smaller(I a, I b) { return a < b ? a : b; }
 template <class I> DEVICE I larger(I a, I b) { return a < b ? b : a; }
 
