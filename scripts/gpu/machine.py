@@ -84,6 +84,6 @@ def read_losses(path):
 def step_tolerance(precision):
     """(of a state's largest value, of a loss), of one implementation of two steps: from tests/tolerance.h."""
     text = (ROOT / "tests/tolerance.h").read_text()
-    text = text[text.index("step_tolerance(DType"):]
+    text = text[text.index("step_tolerance(Precision"):]
     f32, narrow = re.findall(r"return \{([^,}]+), ([^}]+)\};", text)[:2]
     return tuple(float.fromhex(x) if "x" in x else float(x) for x in (f32 if precision == "f32" else narrow))

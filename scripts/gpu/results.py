@@ -50,7 +50,7 @@ def run(machine, args):
     for name in networks.write(machine.work):
         if args.only and args.only not in name:
             continue
-        for check, precisions in ((check_training, ("f32", "bf16")), (check_inference, ("f32", "bf16", "f16"))):
+        for check, precisions in ((check_training, ("f32", "tf32", "bf16")), (check_inference, ("f32", "tf32", "bf16", "f16"))):
             for precision in precisions:
                 try:
                     good, row = check(machine, name, precision)

@@ -112,6 +112,7 @@ TEST_F(CudaStatic, TensorCoreKernelsHaveTheirInstructions) {
   for (const char* architecture : kArchitectures)
     for (const CubinKernel& kernel : compile(kernels, architecture)) {
       EXPECT_GE(kernel.tensor_products, 2 * 2 * 4) << kernel.name;
+      EXPECT_EQ(kernel.tf32_products, 0) << kernel.name;
       EXPECT_GE(kernel.matrix_loads, 2 * (2 + 2)) << kernel.name;
       EXPECT_GE(kernel.async_copies, 4) << kernel.name;
     }
@@ -136,6 +137,7 @@ TEST_F(CudaStatic, Tf32KernelsHaveTheirInstructions) {
   for (const char* architecture : kArchitectures)
     for (const CubinKernel& kernel : compile(kernels, architecture)) {
       EXPECT_GE(kernel.tensor_products, 2 * 2 * 4) << kernel.name;
+      EXPECT_EQ(kernel.tf32_products, kernel.tensor_products) << kernel.name;
       EXPECT_GE(kernel.async_copies, 4) << kernel.name;
     }
 }

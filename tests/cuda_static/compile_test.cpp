@@ -33,7 +33,7 @@ class NetworkCompile : public testing::Test {
     if (!nvrtc_) GTEST_SKIP() << reason;
   }
 
-  void check(const CompiledCuda& compiled, const CudaPlan& plan) {
+  void check(const CompiledCuda& compiled, const CudaPlan& plan, bool is_tf32) {
     SCOPED_TRACE(compiled.symbol);
     const std::vector<CubinKernel> found = read_cubin(compiled.code.cubin);
     ASSERT_EQ(found.size(), 1u);
@@ -46,7 +46,11 @@ class NetworkCompile : public testing::Test {
                                                                  << compiled.source.text << compiled.code.log;
     if (!plan.gemm || !plan.gemm->tensor_cores) return;
     EXPECT_GT(k.tensor_products, 0) << compiled.source.text;
-    EXPECT_GT(k.matrix_loads, 0) << compiled.source.text;
+    EXPECT_EQ(k.tf32_products, is_tf32 ? k.tensor_products : 0) << compiled.source.text;
+    // f32 values of tiles that lie along m or n are loaded one by one: ldmatrix transposes 16-bit ones only.
+    if (!is_tf32) {
+      EXPECT_GT(k.matrix_loads, 0) << compiled.source.text;
+    }
     const auto pieces = [](const GemmCopy& copy) { return copy.kind != GemmCopy::Kind::gather; };
     if (pieces(plan.gemm->v_copy) || pieces(plan.gemm->s_copy)) {
       EXPECT_GT(k.async_copies, 0) << compiled.source.text;
@@ -76,8 +80,9 @@ TEST_F(NetworkCompile, NothingSpillsAndTensorCoresAreUsed) {
     const std::clock_t start = std::clock();
     for (const CompiledCuda& compiled : compile_cuda(*nvrtc_, kernels, network.compilation.target, threads)) {
       const auto at = std::find(plan.kernels.names.begin(), plan.kernels.names.end(), compiled.symbol);
-      check(compiled, plan_cuda(plan.kernels.bodies[static_cast<size_t>(at - plan.kernels.names.begin())],
-                                network.compilation.target));
+      const KernelBody& body = plan.kernels.bodies[static_cast<size_t>(at - plan.kernels.names.begin())];
+      check(compiled, plan_cuda(body, network.compilation.target),
+            body.contraction && body.contraction->contraction.tf32);
     }
     std::cout << to_string(which) << ": " << codes.size() << " distinct kernels of " << patterns.size()
               << " patterns; " << kernels.size() << " new ones compiled in "

@@ -63,8 +63,8 @@ TEST_P(NetworkLaunches, ResolveToKernels) {
   EXPECT_GT(launches, 0u);
 }
 
-// Contractions of 16-bit operands are what tensor cores are for.
-TEST_P(NetworkLaunches, SixteenBitProductsRunOnTensorCores) {
+// Contractions of 16-bit operands, and of f32 ones rounded to tf32, are what tensor cores are for.
+TEST_P(NetworkLaunches, ProductsRunOnTensorCores) {
   if (std::string(GetParam().precision) == "f32") GTEST_SKIP() << "f32 operands";
   const EmittedNetwork network = emit_network(GetParam());
   const ProgramPlan& plan = network.compilation.plan;

@@ -21,8 +21,8 @@ std::vector<NetworkCase> network_cases() {
   std::vector<NetworkCase> cases;
   for (const char* network : {"std.resnet:resnet50", "std.googlenet:googlenet"})
     for (const char* architecture : {"sm_80", "sm_90"}) {
-      for (const char* precision : {"f32", "bf16"}) cases.push_back({network, true, precision, architecture});
-      for (const char* precision : {"f32", "bf16", "f16"})
+      for (const char* precision : {"f32", "tf32", "bf16"}) cases.push_back({network, true, precision, architecture});
+      for (const char* precision : {"f32", "tf32", "bf16", "f16"})
         cases.push_back({network, false, precision, architecture});
     }
   return cases;

@@ -15,7 +15,7 @@ namespace netc {
 struct NetworkCase {
   const char* network;    // "std.resnet:resnet50"
   bool training;          // the entries eval, grad, apply and step; else predict and prepare
-  const char* precision;  // "f32", "bf16", "f16"
+  const char* precision;  // "f32", "tf32", "bf16", "f16"
   const char* architecture;
 };
 // Every network, purpose, precision and architecture that netc offers on a GPU.

@@ -20,7 +20,7 @@ class GpuCheck(Case):
     def test_a_network_under_the_emulation(self):
         text = self.check("--netc", NETC, "--emulate", "--only", "branches")
         self.assertIn("all checks passed", text)
-        self.assertEqual(text.split("== all")[1].count("branches"), 5)
+        self.assertEqual(text.split("== all")[1].count("branches"), 7)
 
     def test_kernels_that_do_nothing_fail(self):
         fake = os.environ.get("NETC_FAKE_CUDA", "")
@@ -31,7 +31,7 @@ class GpuCheck(Case):
             self.skipTest("no NVRTC")
         text = self.check("--netc", NETC, "--part", 1, "--only", "vectors", code=1, env=env)
         self.assertIn("FAILED", text)
-        self.assertGreaterEqual(text.split("== all")[1].count("vectors"), 5)
+        self.assertGreaterEqual(text.split("== all")[1].count("vectors"), 7)
 
     def test_a_pack_is_small_and_complete(self):
         self.check("--netc", NETC, "--pack", "pack")

@@ -21,6 +21,10 @@ constexpr uint8_t kFormatSized = 4, kAttributeFrame = 0x11, kAttributeRegisters 
   throw RuntimeError("E0934", std::string("a malformed cubin: ") + what);
 }
 
+// Of an HMMA, in its second eight bytes, read off the cubins of single mma.sync: bits 18 and 19 are the operands' type (0 f16,
+// 1 bf16, 2 tf32), bit 11 says k16 of 16-bit types, bit 14 k4 of tf32.
+constexpr uint64_t kHmmaFormat = 0xC4800, kHmmaTf32K8 = 0x80000;
+
 class Reader {
  public:
   explicit Reader(std::span<const std::byte> bytes) : bytes_(bytes) {}
@@ -43,9 +47,11 @@ class Reader {
 
 void count_instructions(const Reader& file, const Elf64_Shdr& text, CubinKernel& kernel) {
   for (uint64_t at = 0; at + kInstructionBytes <= text.sh_size; at += kInstructionBytes) {
-    const uint64_t opcode = file.at<uint64_t>(text.sh_offset + at) & kOpcodeMask;
+    const uint64_t opcode = file.at<uint64_t>(text.sh_offset + at) & kOpcodeMask,
+                   modifiers = file.at<uint64_t>(text.sh_offset + at + 8);
     ++kernel.instructions;
     kernel.tensor_products += opcode == kHmma;
+    kernel.tf32_products += opcode == kHmma && (modifiers & kHmmaFormat) == kHmmaTf32K8;
     kernel.matrix_loads += opcode == kLdsm;
     kernel.async_copies += opcode == kLdgsts;
     kernel.local_stores += opcode == kStl;

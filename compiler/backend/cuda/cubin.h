@@ -17,6 +17,7 @@ struct CubinKernel {
   int frame_bytes = 0;  // of local memory, a thread: arrays that are not in registers, and spills
   int64_t instructions = 0;
   int64_t tensor_products = 0;  // HMMA
+  int64_t tf32_products = 0;    // of these, HMMA.1688.F32.TF32: mma.sync m16n8k8 of tf32
   int64_t matrix_loads = 0;     // LDSM: ldmatrix
   int64_t async_copies = 0;     // LDGSTS: cp.async
   int64_t local_loads = 0;      // LDL
