@@ -14,8 +14,8 @@ BadLayerProbe::BadLayerProbe(Project& project, const NetworkRequest& request, co
   const ElaboratedNetwork& network = model_.compilation.network;
   for (const LayerValue& value : layer_values(network)) {
     const LayerNode& layer = network.layers[static_cast<size_t>(value.layer)];
-    layers_.push_back({layer.path, layer.text.empty() ? layer.name : layer.text, source_of(project, layer), 0,
-                       network.graph.type(value.value).elements()});
+    layers_.push_back({layer.path, layer.text.empty() ? layer.name : layer.text, source_of(project, layer),
+                       model_.compilation.probed.at(layers_.size()), 0, 0, network.graph.type(value.value).elements()});
   }
 }
 
@@ -31,10 +31,12 @@ std::vector<BadLayer> BadLayerProbe::find(const State& state, const Batch& batch
   io_.run(context_, scalars, executor_);
   std::vector<BadLayer> bad;
   for (size_t i = 0; i < layers_.size(); ++i) {
-    const double count = io_.scalar("layer/" + std::to_string(i));
-    if (count == 0) continue;
+    const std::string name = "layer/" + std::to_string(i);
+    const double infinite = io_.scalar(name + "/infinite"), nan = io_.scalar(name + "/nan");
+    if (infinite == 0 && nan == 0) continue;
     bad.push_back(layers_[i]);
-    bad.back().bad = static_cast<int64_t>(count);
+    bad.back().infinite = static_cast<int64_t>(infinite);
+    bad.back().nan = static_cast<int64_t>(nan);
   }
   return bad;
 }

@@ -313,7 +313,9 @@ Compilation plan_probe(Project& project, const NetworkRequest& request, const Re
   c.network = elaborate_network(project, request, recipe, Purpose::train, batch);
   const std::string prefix = "layer/";
   expose(c.network, layer_values(c.network), prefix);
-  const Graph& graph = keep(c, optimize_for(c.target, count_non_finite(with_precision(c.network.graph, c.precision), prefix)));
+  CountedGraph counted = count_non_finite(with_precision(c.network.graph, c.precision), prefix);
+  c.probed = std::move(counted.rounded_to);
+  const Graph& graph = keep(c, optimize_for(c.target, counted.graph));
   const LayoutOptions layouts = layouts_for(c.target, settings);
   c.plan = build_program({{"probe", {&graph}}}, lay_out_state({&graph}, nullptr, layouts), c.target, &project.sources(), {.layouts = layouts});
   return c;

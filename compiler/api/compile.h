@@ -70,6 +70,7 @@ struct Compilation {
   ProgramPlan plan;
   Recomputation recomputation;
   std::vector<WinogradDecision> winograd;  // how each convolution and data gradient is done, and why
+  std::vector<DType> probed;               // probe: the types to which the layers' values are rounded
   CodeOrigin origin;  // after generate
   StageSeconds seconds;
 };

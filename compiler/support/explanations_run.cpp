@@ -34,8 +34,8 @@ std::span<const Explanation> run_explanations() {
        "schedule = [constant(10.0)]\n", "schedule = [warmup(1epochs), cosine(peak = 0.1)]\n"},
       {"E0915", "a value is not finite",
        "`netc train --check` looks at every layer of every step, at the gradients and at the updated weights, and ends at the\n"
-       "first value that is infinite or NaN, with the layer and its line. Without it only the loss is looked at, which may\n"
-       "follow steps later.\n",
+       "first value that is infinite or NaN, with the layer and its line; of layers in f16 it counts what overflows f16. Without\n"
+       "it only the loss is looked at, which may follow steps later.\n",
        "netc train diverging.net --check\n", "clip = norm(1.0)\n"},
       {"E0916", "gradients overflow at the least loss scale",
        "A training with layers in f16 multiplies the loss, so that small gradients stay in f16's range (up to 65504), and skips a\n"

@@ -30,6 +30,12 @@ std::string at_step(const RuntimeScalars& scalars) {
   return text;
 }
 
+std::string counted(int64_t infinite, DType rounded_to) {
+  const bool one = infinite == 1;
+  const std::string what = rounded_to == DType::f16 ? (one ? " overflows f16" : " overflow f16") : one ? " is infinite" : " are infinite";
+  return std::to_string(infinite) + what;
+}
+
 }  // namespace
 
 const StateSlot* first_non_finite(const State& state, StateKind kind) {
@@ -42,7 +48,10 @@ std::string to_string(const BadLayer& layer) {
   std::string text = "`" + layer.path + "`";
   if (!layer.call.empty()) text += ", " + layer.call;
   if (!layer.source.empty()) text += " at " + layer.source;
-  return text + ": " + std::to_string(layer.bad) + " of " + std::to_string(layer.values) + " values";
+  text += ": of " + std::to_string(layer.values) + " values ";
+  if (layer.infinite > 0) text += counted(layer.infinite, layer.rounded_to);
+  if (layer.nan > 0) text += (layer.infinite > 0 ? ", " : "") + std::to_string(layer.nan) + (layer.nan == 1 ? " is nan" : " are nan");
+  return text;
 }
 
 std::optional<LossScale> loss_scale_of(const EntryIo& entry) {

@@ -26,9 +26,10 @@ struct BadLayer {
   std::string path;    // "stage.0.conv0"
   std::string call;    // as written: "conv(16, 3x3)"
   std::string source;  // "net.net:12"
-  int64_t bad = 0, values = 0;
+  DType rounded_to = DType::f32;  // infinite values of f16 have overflowed it, where f32 may still hold them
+  int64_t infinite = 0, nan = 0, values = 0;
 };
-// "`conv0`, conv(16, 3x3) at net.net:12: 3 of 512 values"
+// "`conv0`, conv(16, 3x3) at net.net:12: of 512 values 3 overflow f16, 1 is nan"
 std::string to_string(const BadLayer& layer);
 
 // In the order in which the layers are computed, for the state before the batch's update. Empty: all are finite.

@@ -319,7 +319,7 @@ train run = growing on shapes {
     def test_names_the_layer_and_keeps_the_checkpoint(self):
         done = self.train("1000", "--save-every", 1, code=4)
         found = re.search(r"E0914 the loss is (?:nan|infinite) at step (\d+), learning rate 1000; the first layer that is not finite is "
-                          r"`(first|second|third|fc)`, (?:conv|linear)\(.*\) at growing.net:(\d): \d+ of \d+ values", done.stderr)
+                          r"`(first|second|third|fc)`, (?:conv|linear)\(.*\) at growing.net:(\d): of \d+ values \d+ (?:is|are) (?:infinite|nan)", done.stderr)
         self.assertTrue(found, done.stderr)
         self.assertEqual({"first": "5", "second": "6", "third": "7", "fc": "9"}[found[2]], found[3])
         self.assertIn("not finite:\n  `", done.stderr)
@@ -334,6 +334,40 @@ train run = growing on shapes {
         checked = (self.folder / "a/last.safetensors").read_bytes()
         self.train("1e-4")
         self.assertEqual(checked, (self.folder / "a/last.safetensors").read_bytes())
+
+    OVERFLOWS = '''
+dataset shapes { train = numpy("train_x.npy", "train_y.npy"); test = numpy("test_x.npy", "test_y.npy") }
+network bad(classes: int = 4) {
+    input image: u8 [1, 8, 8]
+    first: conv(16, 3x3, bias = false, init = constant(300))
+    LAYER
+    global_avg_pool
+    fc: linear(classes)
+    output logits
+}
+train run = bad on shapes { optimizer = sgd(); schedule = constant(0.001); batch = 16; epochs = 1; precision = PRECISION }
+'''
+
+    def first_bad(self, layer, precision, device):
+        self.write("bad.net", self.OVERFLOWS.replace("LAYER", layer).replace("PRECISION", precision))
+        done = self.netc("train", "bad.net", "--seed", 7, "--output", "b", "--check", "--device", device, code=4)
+        found = re.search(r"E0915 a layer is not finite at step 1, .*; the first layer that is not finite is (.*)", done.stderr)
+        self.assertTrue(found, done.stderr)
+        return found[1]
+
+    def test_tells_overflow_from_nan_by_layer_and_line(self):
+        self.tiny()
+        counts = {}
+        for device in ("cpu", "cuda-emulation"):
+            # Too large for f16 but not for f32; infinite in f32; no number where a value is negative.
+            f16 = self.first_bad("second: conv(16, 1x1, init = constant(300))", "f16", device)
+            self.assertRegex(f16, r"`(first|second)`, conv\(.*\) at bad.net:[56]: of \d+ values \d+ overflow f16$")
+            infinite = self.first_bad("grown: exp", "f32", device)
+            self.assertRegex(infinite, r"`.*`, exp at bad.net:6: of \d+ values \d+ are infinite$")
+            nan = self.first_bad("negated: neg; root: log", "f32", device)
+            self.assertRegex(nan, r"`.*`, log at bad.net:6: of \d+ values (\d+ (is|are) infinite, )?\d+ are nan$")
+            counts[device] = (infinite, nan)
+        self.assertEqual(counts["cpu"], counts["cuda-emulation"])
 
 
 if __name__ == "__main__":

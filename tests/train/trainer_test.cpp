@@ -396,7 +396,7 @@ TEST(Trainer, NoCheckpointHoldsAValueThatIsNotFinite) {
 
 TEST(Trainer, TheCauseOfADivergenceIsSaid) {
   TemporaryFolder folder;
-  const std::vector<BadLayer> found = {{"fc", "linear(3)", "t.net:4", 2, 24}, {"softmax", "", "", 24, 24}};
+  const std::vector<BadLayer> found = {{"fc", "linear(3)", "t.net:4", DType::f16, 2, 1, 24}, {"softmax", "", "", DType::f32, 0, 24, 24}};
   Session run(folder / "a");
   run.recipe.schedule = {};
   run.recipe.schedule.peak = 1e30;
@@ -406,7 +406,7 @@ TEST(Trainer, TheCauseOfADivergenceIsSaid) {
     return scalars.step == 1 ? found : std::vector<BadLayer>{};
   };
   run.options.finite.on_bad_layers = [&](const std::vector<BadLayer>& layers) { told = layers; };
-  const std::string where = "; the first layer that is not finite is `fc`, linear(3) at t.net:4: 2 of 24 values | fix: ";
+  const std::string where = "; the first layer that is not finite is `fc`, linear(3) at t.net:4: of 24 values 2 overflow f16, 1 is nan | fix: ";
   EXPECT_TRUE(error_of(folder, [&] { run.go(); }).starts_with("E0914 the loss is nan at step 2, learning rate 1e+30" + where));
   EXPECT_EQ(told.size(), 2u);
   Session checked(folder / "b");
