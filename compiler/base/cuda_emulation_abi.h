@@ -43,6 +43,7 @@ struct Services {
   void (*copy_async)(Thread*, int line, Word shared_address, const void* from, int bytes, int valid_bytes);
   void (*commit_copies)(Thread*);
   void (*wait_copies)(Thread*, int line, int pending);
+  void (*touch)(Thread*, const void* at, int bytes, bool write);  // global memory; null: nobody counts unique bytes
 };
 
 struct Thread {
@@ -51,6 +52,12 @@ struct Thread {
   Word thread, block;
   unsigned long read_bytes, written_bytes;  // of global memory
 };
+
+// Counts an access to global memory.
+inline void count_access(Thread* thread, const void* at, int bytes, bool write) {
+  (write ? thread->written_bytes : thread->read_bytes) += static_cast<unsigned long>(bytes);
+  if (thread->services->touch) thread->services->touch(thread, at, bytes, write);
+}
 
 inline Thread* this_thread() {
   return reinterpret_cast<Thread*>(reinterpret_cast<unsigned long>(__builtin_frame_address(0)) &

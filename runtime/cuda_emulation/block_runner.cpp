@@ -38,7 +38,18 @@ const netc_emulation::Services BlockRunner::kServices = {
       thread.open_copies.clear();
     },
     [](Thread* t, int line, int pending) { of(t).wait_copies(t, line, pending); },
+    nullptr,
 };
+
+const netc_emulation::Services BlockRunner::kCountingServices = [] {
+  netc_emulation::Services services = kServices;
+  services.touch = [](Thread* t, const void* at, int bytes, bool write) {
+    BlockRunner& runner = of(t);
+    (write ? runner.counts_->unique_written_bytes : runner.counts_->unique_read_bytes) +=
+        runner.unique_->touch(at, bytes, write);
+  };
+  return services;
+}();
 
 BlockRunner::BlockRunner() : stacks_(kMaxThreads) {}
 
@@ -51,11 +62,13 @@ void BlockRunner::enter(void* argument) {
 
 std::string BlockRunner::run(const netc_emulation::Kernel& kernel, const void* scalars,
                              const netc_emulation::Operand* operands, unsigned block,
-                             EmulationCounts& counts) {
+                             EmulationCounts& counts, UniqueBytes* unique) {
   NETC_CHECK(kernel.threads > 0 && kernel.threads <= kMaxThreads && kernel.threads % kWarpLanes == 0,
              "blocks are whole warps");
   kernel_ = &kernel;
   scalars_ = scalars;
+  counts_ = &counts;
+  unique_ = unique;
   operands_ = operands;
   block_ = block;
   fault_.clear();
@@ -71,7 +84,7 @@ std::string BlockRunner::run(const netc_emulation::Kernel& kernel, const void* s
     thread.open_copies.clear();
     thread.copy_groups.clear();
     thread.header = reinterpret_cast<Thread*>(stacks_.at(i));
-    *thread.header = {&kServices, this, static_cast<Word>(i), block, 0, 0};
+    *thread.header = {unique ? &kCountingServices : &kServices, this, static_cast<Word>(i), block, 0, 0};
     thread.fibre.start(stacks_.at(i), enter, thread.header);
   }
   while (running_ > 0 && fault_.empty()) {

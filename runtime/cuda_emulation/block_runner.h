@@ -12,22 +12,26 @@
 
 #include "runtime/cuda_emulation/fibre.h"
 #include "runtime/cuda_emulation/shared_memory.h"
+#include "runtime/cuda_emulation/unique_bytes.h"
 #include "runtime/cuda_emulation/warp_operations.h"
 
 namespace netc {
 
 struct EmulationCounts {
   uint64_t blocks = 0, threads = 0;
-  uint64_t read_bytes = 0, written_bytes = 0;  // of global memory, by every thread
+  uint64_t read_bytes = 0, written_bytes = 0;                // of global memory, by every thread
+  uint64_t unique_read_bytes = 0, unique_written_bytes = 0;  // each byte once a launch, where they are counted
 };
 
 class BlockRunner {
  public:
   BlockRunner();
 
-  // Returns what went wrong ("…: threads 3 and 4 both write …"), or an empty string. Adds to `counts`.
+  // Returns what went wrong ("…: threads 3 and 4 both write …"), or an empty string. Adds to `counts`; unique
+  // bytes if `unique` has those of the launch's other blocks.
   std::string run(const netc_emulation::Kernel& kernel, const void* scalars,
-                  const netc_emulation::Operand* operands, unsigned block, EmulationCounts& counts);
+                  const netc_emulation::Operand* operands, unsigned block, EmulationCounts& counts,
+                  UniqueBytes* unique = nullptr);
 
  private:
   enum class State : uint8_t { ready, at_barrier, in_warp, ended };
@@ -51,7 +55,7 @@ class BlockRunner {
     unsigned epoch = 0;
   };
 
-  static const netc_emulation::Services kServices;
+  static const netc_emulation::Services kServices, kCountingServices;
   static BlockRunner& of(netc_emulation::Thread* thread) {
     return *static_cast<BlockRunner*>(thread->emulator);
   }
@@ -76,6 +80,8 @@ class BlockRunner {
   const netc_emulation::Kernel* kernel_ = nullptr;
   const netc_emulation::Operand* operands_ = nullptr;
   const void* scalars_ = nullptr;
+  EmulationCounts* counts_ = nullptr;
+  UniqueBytes* unique_ = nullptr;
   int running_ = 0, at_barrier_ = 0, barrier_line_ = 0;
   unsigned epoch_ = 0, block_ = 0;
   std::string fault_;

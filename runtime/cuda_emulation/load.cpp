@@ -89,6 +89,8 @@ class LoadedEmulation final : public EmulatedExecutable {
     return found == counts_.end() ? EmulationCounts{} : found->second;
   }
 
+  void count_unique_bytes() override { counts_unique_ = true; }
+
  private:
   struct HostData {
     netc_emulation::Host host{&LoadedEmulation::run_blocks};
@@ -110,11 +112,13 @@ class LoadedEmulation final : public EmulatedExecutable {
     std::string fault;
     try {
       if (!runner) runner = std::make_unique<BlockRunner>();
+      if (counts_unique_ && first == 0) unique_.clear();  // a launch begins
       std::vector<Operand> operands;
       for (int i = 0; i < kernel.operands; ++i)
         operands.push_back({(kernel.in_state[i] ? state : arena) + args.offsets[i], kernel.bytes[i]});
       for (int64_t block = first; block < last && fault.empty(); ++block)
-        fault = runner->run(kernel, args.scalars, operands.data(), static_cast<unsigned>(block), counts);
+        fault = runner->run(kernel, args.scalars, operands.data(), static_cast<unsigned>(block), counts,
+                            counts_unique_ ? &unique_ : nullptr);
     } catch (const std::exception& error) {
       fault = error.what();
     }
@@ -124,6 +128,8 @@ class LoadedEmulation final : public EmulatedExecutable {
     total.threads += counts.threads;
     total.read_bytes += counts.read_bytes;
     total.written_bytes += counts.written_bytes;
+    total.unique_read_bytes += counts.unique_read_bytes;
+    total.unique_written_bytes += counts.unique_written_bytes;
     if (fault_.empty()) fault_ = fault;
   }
 
@@ -133,6 +139,8 @@ class LoadedEmulation final : public EmulatedExecutable {
   std::vector<KernelFunction> functions_;
   mutable std::mutex mutex_;
   mutable std::string fault_;
+  bool counts_unique_ = false;
+  UniqueBytes unique_;  // of the current launch
   std::map<std::string, EmulationCounts> counts_;
 };
 

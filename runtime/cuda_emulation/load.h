@@ -14,6 +14,8 @@ class EmulatedExecutable : public HostExecutable {
  public:
   // What all launches of a kernel did so far.
   virtual EmulationCounts counts(int32_t kernel) const = 0;
+  // From now on `counts` has unique bytes too. REQUIRES: one thread runs the program, so that blocks come in order.
+  virtual void count_unique_bytes() = 0;
 };
 
 // THROWS RuntimeError E0902 if a library cannot be loaded or lacks a kernel.

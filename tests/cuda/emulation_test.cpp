@@ -70,6 +70,7 @@ TEST(CudaEmulation, NamesEveryBrokenRule) {
   }
   program.objects.push_back(compile_host_library(source));
   const std::unique_ptr<EmulatedExecutable> executable = load_cuda_emulation(std::move(program));
+  executable->count_unique_bytes();
   for (size_t i = 0; i < std::size(kKernels); ++i) {
     const HandMade& kernel = kKernels[i];
     SCOPED_TRACE(kernel.name);
@@ -94,6 +95,8 @@ TEST(CudaEmulation, NamesEveryBrokenRule) {
   }
   EXPECT_EQ(executable->counts(0).read_bytes, 2u * 256);
   EXPECT_EQ(executable->counts(0).written_bytes, 2u * 256);
+  EXPECT_EQ(executable->counts(0).unique_read_bytes, 256u);  // both blocks touch the same
+  EXPECT_EQ(executable->counts(0).unique_written_bytes, 256u);
   EXPECT_EQ(executable->counts(0).blocks, 2u);
 }
 

@@ -121,17 +121,17 @@ template <class T> struct Global {
 };
 template <class T> DEVICE T load(Global<const T> from, HERE) {
   from.check(line, sizeof(T), "a read outside of an operand");
-  netc_emulation::this_thread()->read_bytes += sizeof(T);
+  netc_emulation::count_access(netc_emulation::this_thread(), from.at, sizeof(T), false);
   return *from.at;
 }
 template <class T> DEVICE T load(Global<T> from, HERE) {
   from.check(line, sizeof(T), "a read outside of an operand");
-  netc_emulation::this_thread()->read_bytes += sizeof(T);
+  netc_emulation::count_access(netc_emulation::this_thread(), from.at, sizeof(T), false);
   return *from.at;
 }
 template <class T> DEVICE void store(Global<T> to, T value, HERE) {
   to.check(line, sizeof(T), "a write outside of an operand");
-  netc_emulation::this_thread()->written_bytes += sizeof(T);
+  netc_emulation::count_access(netc_emulation::this_thread(), to.at, sizeof(T), true);
   *to.at = value;
 }
 
@@ -171,7 +171,7 @@ DEVICE void store_pair(Shared<f32> to, int i, f32 first, f32 second, HERE) { sto
 DEVICE void copy_async_bytes(int line, u32 to, const void* from, bool inside) {
   netc_emulation::Thread* thread = netc_emulation::this_thread();
   if ((uintptr_t)from % 16 != 0) thread->services->fault(thread, line, "an asynchronous copy from an unaligned address", (uintptr_t)from % 16, 16);
-  if (inside) thread->read_bytes += 16;
+  if (inside) netc_emulation::count_access(thread, from, 16, false);
   thread->services->copy_async(thread, line, to, from, 16, inside ? 16 : 0);
 }
 template <class T> DEVICE void copy_async(u32 to, Global<T> from, bool inside, HERE) {
