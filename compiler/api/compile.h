@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "compiler/api/front_end.h"
+#include "compiler/base/device_kernel.h"
 #include "compiler/base/target.h"
 #include "compiler/cache/object_cache.h"
 #include "compiler/lower/build_program.h"
@@ -68,6 +69,7 @@ struct Compilation {
   std::optional<Graph> gradient;                 // training: with gradients, before the passes
   std::vector<std::unique_ptr<Graph>> lowered;   // after the passes; `plan` points to them
   ProgramPlan plan;
+  std::vector<DeviceKernel> device_kernels;  // a GPU's, after generate; as many as plan.kernels
   Recomputation recomputation;
   std::vector<WinogradDecision> winograd;  // how each convolution and data gradient is done, and why
   std::vector<DType> probed;               // probe: the types to which the layers' values are rounded

@@ -25,10 +25,14 @@ Recipe* find_train(Project& project, const NetworkRequest& request, std::optiona
   return recipe ? &*recipe : nullptr;
 }
 
-// The prelude and every kernel: a file that nvcc compiles.
+// The prelude and every function, each with what it is launched as: a file that nvcc compiles.
 std::string cuda_text(const Compilation& c) {
   std::string text = cuda_prelude();
-  for (const CudaKernel& kernel : cuda_kernels(c.plan)) text += "\n" + emit_cuda(kernel, c.target).text;
+  const std::vector<CudaSource> sources = emit_cuda(cuda_kernels(c.plan), c.target, 1);
+  for (const std::vector<size_t>& kernels : group_by_function(sources)) {
+    for (const size_t i : kernels) text += "\n" + sources[i].comment;
+    text += sources[kernels.front()].code;
+  }
   return text;
 }
 

@@ -46,7 +46,9 @@ Model load_model(Compilation compilation, int threads) {
   const Program& program = model.compilation.plan.program;
   switch (model.compilation.target.kind) {
     case TargetKind::cpu: model.executable = load_on_cpu(program); break;
-    case TargetKind::cuda: model.executable = load_on_cuda(program, std::move(gpu)); break;
+    case TargetKind::cuda:
+      model.executable = load_on_cuda(program, model.compilation.device_kernels, std::move(gpu));
+      break;
     case TargetKind::cuda_emulation: model.executable = load_cuda_emulation(program); break;
   }
   model.state = model.executable->make_state();

@@ -70,15 +70,18 @@ struct Operand {
   Int bytes;
 };
 
-// A kernel, as the emulated code describes it.
+// A kernel, as the emulated code describes it; or a function, which has neither in_state, bytes nor extents.
 struct Kernel {
   const char* name;
-  void (*run)(const void* scalars, const Operand* operands);  // one thread of the current block
+  void (*run)(const void* scalars, const Operand* operands,
+              const void* extents);  // one thread of the current block
   int threads;
   int shared_bytes;
   int operands;
   const unsigned char* in_state;  // per operand: whether it lies in the state, not in the arena
   const Int* bytes;               // per operand: its extent
+  const void* extents;            // the structure that the kernel takes last
+  int extent_bytes;               // of it; 0: none
 };
 
 // The entry that emulated code is called by: KernelFunction of program.h with the kernel in front.

@@ -99,7 +99,7 @@ class CudaContext final : public DeviceContext {
         : entry(&source), graph(device) {}
     const EntryPoint* entry;
     std::vector<CuAddress> addresses;  // of all launches' operands, each launch's numbers in front
-    std::vector<void*> parameters;     // into `addresses`
+    std::vector<void*> parameters;     // into `addresses`, and to the functions' extents
     std::vector<PreparedLaunch> launches;
     bool ran = false;
     OwnedGraphExec graph;
@@ -121,7 +121,7 @@ class CudaContext final : public DeviceContext {
   PreparedEntry prepare(const EntryPoint& entry) const {
     PreparedEntry prepared(entry, *device_);
     size_t count = 0;
-    for (const Launch& l : entry.launches) count += l.operands.size() + 1;
+    for (const Launch& l : entry.launches) count += l.operands.size() + 2;
     prepared.addresses.reserve(count);  // `parameters` points into it
     prepared.parameters.reserve(count);
     for (const Launch& l : entry.launches) {
@@ -135,8 +135,11 @@ class CudaContext final : public DeviceContext {
       for (const BufferRef& operand : l.operands)
         add((operand.space == Space::state ? reinterpret_cast<CuAddress>(state_->data()) : arena_.address()) +
             static_cast<CuAddress>(operand.offset));
-      prepared.launches.push_back(
-          {&functions_[static_cast<size_t>(l.kernel)], static_cast<unsigned>(l.tasks), first});
+      const CudaFunction& function = functions_[static_cast<size_t>(l.kernel)];
+      // A structure by value: the driver copies as much as the function's parameter takes.
+      if (!function.extents.empty())
+        prepared.parameters.push_back(const_cast<int32_t*>(function.extents.data()));
+      prepared.launches.push_back({&function, static_cast<unsigned>(l.tasks), first});
     }
     return prepared;
   }

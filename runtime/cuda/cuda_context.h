@@ -17,6 +17,7 @@ namespace netc {
 struct CudaFunction {
   CuFunction function = nullptr;
   unsigned threads = 0, shared_bytes = 0;  // of a block
+  std::vector<int32_t> extents;            // its last argument; empty: none
 };
 
 // REQUIRES: `program` and `functions`, one a kernel, outlive the context; `state` is memory that the GPU

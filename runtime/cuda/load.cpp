@@ -1,5 +1,6 @@
 #include "runtime/cuda/load.h"
 
+#include <optional>
 #include <utility>
 
 #include "runtime/cuda/cuda_context.h"
@@ -12,15 +13,19 @@ constexpr int kSharedBytesWithoutAsking = 48 << 10;
 
 class CudaExecutable final : public Executable {
  public:
-  CudaExecutable(Program program, std::shared_ptr<CudaDevice> device)
+  CudaExecutable(Program program, const std::vector<DeviceKernel>& kernels,
+                 std::shared_ptr<CudaDevice> device)
       : program_(std::move(program)), device_(std::move(device)) {
-    NETC_CHECK(program_.objects.size() == program_.kernels.size(), "a cubin for each kernel");
+    NETC_CHECK(kernels.size() == program_.kernels.size(), "a function for each kernel");
     const CudaDevice::Current current(*device_);
-    for (size_t i = 0; i < program_.kernels.size(); ++i) {
-      const KernelInfo& kernel = program_.kernels[i];
-      modules_.emplace_back(device_, program_.objects[i], kernel.symbol);
-      functions_.push_back({modules_.back().function(kernel), static_cast<unsigned>(kernel.threads),
-                            static_cast<unsigned>(kernel.shared_bytes)});
+    modules_.resize(program_.objects.size());
+    for (size_t i = 0; i < kernels.size(); ++i) {
+      const auto object = static_cast<size_t>(kernels[i].object);
+      const KernelInfo& info = program_.kernels[i];
+      std::optional<Module>& module = modules_.at(object);
+      if (!module) module.emplace(device_, program_.objects[object], info.symbol);
+      functions_.push_back({module->function(kernels[i].function, info), static_cast<unsigned>(info.threads),
+                            static_cast<unsigned>(info.shared_bytes), kernels[i].extents});
     }
   }
 
@@ -59,10 +64,9 @@ class CudaExecutable final : public Executable {
         : device_(std::move(other.device_)), module_(std::exchange(other.module_, nullptr)) {}
     Module& operator=(Module&&) = delete;
 
-    CuFunction function(const KernelInfo& kernel) const {
+    CuFunction function(const std::string& name, const KernelInfo& kernel) const {
       CuFunction function = nullptr;
-      load_check(device_->driver().cuModuleGetFunction(&function, module_, kernel.symbol.c_str()),
-                 kernel.symbol);
+      load_check(device_->driver().cuModuleGetFunction(&function, module_, name.c_str()), kernel.symbol);
       if (kernel.shared_bytes > kSharedBytesWithoutAsking)
         load_check(
             device_->driver().cuFuncSetAttribute(function, kMaxDynamicSharedBytes, kernel.shared_bytes),
@@ -95,14 +99,15 @@ class CudaExecutable final : public Executable {
 
   Program program_;
   std::shared_ptr<CudaDevice> device_;
-  std::vector<Module> modules_;
+  std::vector<std::optional<Module>> modules_;  // of each object
   std::vector<CudaFunction> functions_;
 };
 
 }  // namespace
 
-std::unique_ptr<Executable> load_on_cuda(Program program, std::shared_ptr<CudaDevice> device) {
-  return std::make_unique<CudaExecutable>(std::move(program), std::move(device));
+std::unique_ptr<Executable> load_on_cuda(Program program, const std::vector<DeviceKernel>& kernels,
+                                         std::shared_ptr<CudaDevice> device) {
+  return std::make_unique<CudaExecutable>(std::move(program), kernels, std::move(device));
 }
 
 }  // namespace netc

@@ -56,7 +56,7 @@ BlockRunner::BlockRunner() : stacks_(kMaxThreads) {}
 void BlockRunner::enter(void* argument) {
   auto* header = static_cast<Thread*>(argument);
   BlockRunner& runner = of(header);
-  runner.kernel_->run(runner.scalars_, runner.operands_);
+  runner.kernel_->run(runner.scalars_, runner.operands_, runner.kernel_->extents);
   runner.wait(header, State::ended, 0);
 }
 

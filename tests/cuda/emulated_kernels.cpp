@@ -12,10 +12,14 @@ EmulatedKernels::EmulatedKernels(std::vector<KernelBody> bodies, const Target& t
 EmulatedKernels::EmulatedKernels(std::vector<KernelBody> bodies, const Target& target,
                                  const std::function<void(size_t, std::string&)>& change)
     : bodies_(std::move(bodies)), target_(target) {
-  std::vector<CudaSource> sources;
-  for (const CudaKernel& kernel : kernels()) {
-    sources.push_back(emit_cuda(kernel, target_));
-    change(sources.size() - 1, sources.back().text);
+  std::vector<CudaSource> sources = emit_cuda(kernels(), target_, 1);
+  for (size_t i = 0; i < sources.size(); ++i) {
+    CudaSource& source = sources[i];
+    const std::string name = source.function + "_" + std::to_string(i);  // equal ones are changed apart
+    for (size_t at = 0; (at = source.code.find(source.function, at)) != std::string::npos; at += name.size())
+      source.code.replace(at, source.function.size(), name);
+    source.function = name;
+    change(i, source.code);
   }
   load({compile_host_library(emit_emulation(kernels(), sources))});
 }

@@ -49,7 +49,7 @@ std::string with_name(std::string text, const std::string& name) {
 }
 
 constexpr const char* kGlue =
-    "static void NAME_thread(const void* scalars, const netc_emulation::Operand* o) {"
+    "static void NAME_thread(const void* scalars, const netc_emulation::Operand* o, const void*) {"
     " NAME((const RunScalars*)scalars, Global<const f32>(o[0]), Global<f32>(o[1])); }\n"
     "static const unsigned char NAME_spaces[] = {0, 0}; static const netc_emulation::Int NAME_bytes[] = "
     "{256, 256};\n"

@@ -43,12 +43,12 @@ class CudaStatic : public testing::Test {
       const std::vector<CubinKernel> found = read_cubin(kernel.code.cubin);
       EXPECT_EQ(found.size(), 1u);
       const CubinKernel& k = found.at(0);
-      EXPECT_EQ(k.name, kernel.symbol);
+      EXPECT_EQ(k.name, kernel.source.function);
       EXPECT_GT(k.registers, 0);
       EXPECT_GT(k.instructions, 0);
       EXPECT_LE(k.registers * kernel.source.threads, 65536) << k.name;
       EXPECT_EQ(k.local_loads + k.local_stores + k.frame_bytes, 0) << k.name << " uses local memory\n"
-                                                                   << kernel.source.text << kernel.code.log;
+                                                                   << kernel.source.text() << kernel.code.log;
       EXPECT_LE(kernel.source.shared_bytes, kSharedBytes) << k.name;
       result.push_back(k);
     }

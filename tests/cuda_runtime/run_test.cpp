@@ -28,6 +28,7 @@ constexpr int kSteps = 4;
 // A training program whose objects are emulated kernels, which the fake driver runs, and its inputs.
 struct Case {
   Program program;
+  std::vector<DeviceKernel> kernels;
   InterpretInputs inputs;
 };
 
@@ -45,12 +46,14 @@ Case make_case() {
   for (size_t i = 0; i < plan.kernels.bodies.size(); ++i) {
     kernels.push_back({plan.kernels.names[i], &plan.kernels.bodies[i], {}});
     sources.push_back(emit_cuda(kernels.back(), target));
-    plan.program.kernels[i].threads = sources.back().threads;
-    plan.program.kernels[i].shared_bytes = sources.back().shared_bytes;
   }
   const std::vector<std::byte> library = compile_host_library(emit_emulation(kernels, sources));
-  plan.program.objects.assign(kernels.size(), library);  // each "cubin" has all kernels
-  return {std::move(plan.program), random_inputs(grad, 1)};
+  std::vector<int32_t> objects;  // the functions lie in two "cubins" by turns; each of these has all
+  for (size_t f = 0; f < group_by_function(sources).size(); ++f)
+    objects.push_back(static_cast<int32_t>(f % 2));
+  std::vector<DeviceKernel> functions = describe_kernels(sources, objects, plan.program);
+  plan.program.objects.assign(2, library);
+  return {std::move(plan.program), std::move(functions), random_inputs(grad, 1)};
 }
 
 const Case& shared_case() {
@@ -128,7 +131,8 @@ std::shared_ptr<CudaDevice> open_device(const FakeMachine& fake) {
 }
 
 Result train_on_fake(const FakeMachine& fake, std::vector<int64_t>* profile = nullptr) {
-  const std::unique_ptr<Executable> executable = load_on_cuda(shared_case().program, open_device(fake));
+  const std::unique_ptr<Executable> executable =
+      load_on_cuda(shared_case().program, shared_case().kernels, open_device(fake));
   Context context(*executable);
   return train(context, shared_case().inputs, profile);
 }
@@ -165,7 +169,8 @@ TEST(CudaRun, ProfileTimesEveryLaunchAndChangesNothing) {
 // Contexts of one state: a step of one is seen by the other.
 TEST(CudaRun, ContextsShareAState) {
   const FakeMachine fake;
-  const std::unique_ptr<Executable> executable = load_on_cuda(shared_case().program, open_device(fake));
+  const std::unique_ptr<Executable> executable =
+      load_on_cuda(shared_case().program, shared_case().kernels, open_device(fake));
   Context first(*executable), second(*executable, first.shared_state());
   train(first, shared_case().inputs);
   EXPECT_EQ(
@@ -181,8 +186,7 @@ TEST(CudaRun, CallsInTheirOrder) {
   const EntryPoint& entry = shared_case().program.entries[0];
   std::vector<std::string> launches, stepwise;
   for (const Launch& l : entry.launches) {
-    launches.push_back("cuLaunchKernel " +
-                       shared_case().program.kernels[static_cast<size_t>(l.kernel)].symbol);
+    launches.push_back("cuLaunchKernel " + shared_case().kernels[static_cast<size_t>(l.kernel)].function);
     stepwise.push_back(launches.back());
     stepwise.emplace_back("cuStreamSynchronize");
   }
@@ -196,7 +200,7 @@ TEST(CudaRun, CallsInTheirOrder) {
     expected.insert(expected.end(), calls.begin(), calls.end());
   };
   add({"cuDevicePrimaryCtxRetain"});
-  add(std::vector<std::string>(shared_case().program.kernels.size(), "cuModuleLoadData"));
+  add(std::vector<std::string>(shared_case().program.objects.size(), "cuModuleLoadData"));
   add({"cuMemAllocManaged " + std::to_string(shared_case().program.state_bytes),
        "cuMemAlloc " + std::to_string(entry.arena_bytes), "cuMemAlloc 40", "cuStreamCreate"});
   add(inputs), add(stepwise), add(outputs), add({"cuStreamSynchronize"});
@@ -286,7 +290,8 @@ TEST(CudaRun, ABrokenKernelIsNamed) {
     operand.offset = operand.space == Space::state ? program.state_bytes : program.entries[0].arena_bytes;
   const FakeMachine fake;
   {
-    const std::unique_ptr<Executable> executable = load_on_cuda(program, open_device(fake));
+    const std::unique_ptr<Executable> executable =
+        load_on_cuda(program, shared_case().kernels, open_device(fake));
     Context context(*executable);
     try {
       train(context, shared_case().inputs);
@@ -306,7 +311,8 @@ TEST(CudaRun, OutOfMemoryTellsThePlan) {
   program.entries[0].arena_bytes = 48 << 20;
   const FakeMachine fake({.memory = 32 << 20});
   {
-    const std::unique_ptr<Executable> executable = load_on_cuda(program, open_device(fake));
+    const std::unique_ptr<Executable> executable =
+        load_on_cuda(program, shared_case().kernels, open_device(fake));
     try {
       const Context context(*executable);
       ADD_FAILURE() << "it took more than there is";
@@ -327,10 +333,11 @@ TEST(CudaRun, OutOfMemoryTellsThePlan) {
 
 TEST(CudaRun, AKernelThatIsMissingIsNamed) {
   Program program = shared_case().program;
-  program.kernels[1].symbol = "k_missing";
+  std::vector<DeviceKernel> kernels = shared_case().kernels;
+  kernels[1].function = program.kernels[1].symbol = "k_missing";
   const FakeMachine fake;
   try {
-    load_on_cuda(program, open_device(fake));
+    load_on_cuda(program, kernels, open_device(fake));
     ADD_FAILURE() << "it was not noticed";
   } catch (const RuntimeError& error) {
     EXPECT_EQ(error.code(), "E0902");
@@ -341,7 +348,7 @@ TEST(CudaRun, AKernelThatIsMissingIsNamed) {
   EXPECT_EQ(fake.alive(), 0);
   program = shared_case().program;
   program.objects[0].assign(100, std::byte{0});
-  EXPECT_THROW(load_on_cuda(program, open_device(fake)), RuntimeError);
+  EXPECT_THROW(load_on_cuda(program, shared_case().kernels, open_device(fake)), RuntimeError);
   EXPECT_EQ(fake.alive(), 0);
 }
 

@@ -40,11 +40,14 @@ TEST_P(NetworkLaunches, ResolveToKernels) {
     const KernelInfo& kernel = plan.program.kernels[i];
     SCOPED_TRACE(kernel.symbol);
     EXPECT_EQ(kernel.symbol, plan.kernels.names[i]);
-    const std::string head = ") " + kernel.symbol + "(const RunScalars* scalars";
-    const size_t at = source.text.find(head);
-    ASSERT_NE(at, std::string::npos) << source.text;
-    EXPECT_EQ(count_of(source.text.substr(at, source.text.find('\n', at) - at), ", Global<"),
+    const std::string head = ") " + source.function + "(const RunScalars* scalars";
+    const size_t at = source.code.find(head);
+    ASSERT_NE(at, std::string::npos) << source.code;
+    EXPECT_EQ(count_of(source.code.substr(at, source.code.find('\n', at) - at), ", Global<"),
               kernel.operand_spaces.size());
+    EXPECT_EQ(source.code.find(".net"), std::string::npos)
+        << "the place of a launch decides what is compiled";
+    EXPECT_EQ(source.extents.empty(), source.code.find("_extents e)") == std::string::npos);
     EXPECT_TRUE(source.threads > 0 && source.threads <= kMostThreads && source.threads % 32 == 0)
         << source.threads;
     blocks.push_back(plan_cuda(plan.kernels.bodies[i], network.compilation.target).blocks());

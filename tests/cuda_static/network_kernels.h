@@ -29,9 +29,4 @@ struct EmittedNetwork {
 };
 EmittedNetwork emit_network(const NetworkCase& which);
 
-// A kernel's text without comments and under another name, so that equal code is equal text.
-std::string code_of(const CudaSource& source, const std::string& symbol);
-// Code whose numbers do not count: kernels that differ in extents only have one pattern.
-std::string pattern_of(const std::string& code);
-
 }  // namespace netc

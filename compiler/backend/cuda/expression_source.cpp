@@ -42,9 +42,10 @@ std::string real_literal(double value) {
   return text + "f";
 }
 
-ExpressionSource::ExpressionSource(SourceWriter& out, const KernelBody& body, IndexAnalysis& analysis,
-                                   const std::vector<int>& merged)
+ExpressionSource::ExpressionSource(SourceWriter& out, KernelExtents& extents, const KernelBody& body,
+                                   IndexAnalysis& analysis, const std::vector<int>& merged)
     : out_(out),
+      extents_(extents),
       body_(body),
       dag_(body.nest.dag),
       analysis_(analysis),
@@ -53,8 +54,25 @@ ExpressionSource::ExpressionSource(SourceWriter& out, const KernelBody& body, In
       axes_(body.nest.extents.size(), "0"),
       scopes_(1) {}
 
+std::string ExpressionSource::number(const char* group, int64_t value) {
+  return index_type_ == "int" ? extents_.number(group, value) : extents_.wide(group, value);
+}
+
+std::string ExpressionSource::divisor(const char* group, int64_t value) {
+  return index_type_ == "int" ? extents_.divisor(group, value) : std::to_string(value);
+}
+
+// Numbers that formulas are made of stay, so that the compiler may use them; others come from extents and
+// options.
+std::string ExpressionSource::real(double value) {
+  const double size = std::abs(value);
+  const bool of_formula =
+      size == 0 || size == 0.5 || size == 1 || size == 2 || !std::isfinite(static_cast<float>(value));
+  return of_formula || extents_.fixed() ? real_literal(value) : extents_.real("constant", value);
+}
+
 std::string ExpressionSource::define(const char* type, ExprId id, const std::string& text) {
-  std::string name = "v" + std::to_string(id);
+  std::string name = "v" + std::to_string(defined_++);
   out_.line(fmt::format("const {} {} = {};", type, name, text));
   scopes_.back()[id] = name;
   return name;
@@ -62,7 +80,7 @@ std::string ExpressionSource::define(const char* type, ExprId id, const std::str
 
 std::string ExpressionSource::value(ExprId id) {
   const Expr& e = dag_[id];
-  if (e.kind == ExprKind::real_constant) return real_literal(e.real);
+  if (e.kind == ExprKind::real_constant) return real(e.real);
   if (e.kind == ExprKind::reduced) return reduced_[static_cast<size_t>(e.integer)];
   if (auto found = neighbours_.find(id); found != neighbours_.end()) return found->second;
   for (const auto& scope : scopes_)
@@ -85,7 +103,8 @@ std::string ExpressionSource::index(const LinearForm& form) {
   std::string text;
   const auto add = [&](const std::string& x, int64_t c) {
     if (x == "0") return;
-    const std::string factor = std::abs(c) == 1 ? x : fmt::format("{} * {}", x, std::abs(c));
+    const std::string factor =
+        std::abs(c) == 1 ? x : fmt::format("{} * {}", x, number("stride", std::abs(c)));
     if (text.empty())
       text = c < 0 ? "-" + factor : factor;
     else
@@ -94,18 +113,21 @@ std::string ExpressionSource::index(const LinearForm& form) {
   for (auto [axis, c] : form.axes)
     if (merged_[static_cast<size_t>(axis)] < 0) add(axes_[static_cast<size_t>(axis)], c);
   for (auto [id, c] : form.atoms) add(atom(id), c);
-  if (text.empty()) return std::to_string(form.constant);
+  if (text.empty()) return number("offset", form.constant);
   if (form.constant == 0)
     return text.find(' ') == std::string::npos && text[0] != '-' ? text : "(" + text + ")";
-  return fmt::format("({} {} {})", text, form.constant < 0 ? "-" : "+", std::abs(form.constant));
+  return fmt::format("({} {} {})", text, form.constant < 0 ? "-" : "+",
+                     number("offset", std::abs(form.constant)));
 }
 
 std::string ExpressionSource::quotient(const Expr& e, bool remainder) {
   const LinearForm& dividend = analysis_.linear(e.args[0]);
   const std::optional<IndexRange> range = analysis_.range(dividend);
   const std::string x = index(dividend);
-  if (range && range->low >= 0) return fmt::format("{} {} {}", x, remainder ? "%" : "/", e.integer);
-  return fmt::format("{}<{}>({}, {})", remainder ? "floor_mod" : "floor_div", index_type_, x, e.integer);
+  const std::string by = divisor("by", e.integer);
+  if (range && range->low >= 0) return fmt::format("{} {} {}", x, remainder ? "%" : "/", by);
+  const std::string type = by == std::to_string(e.integer) ? "<" + index_type_ + ">" : "";
+  return fmt::format("{}{}({}, {})", remainder ? "floor_mod" : "floor_div", type, x, by);
 }
 
 // An index that is not linear: it gets a name.
@@ -174,7 +196,7 @@ std::string ExpressionSource::load(const Expr& e, bool as_index) {
     if (!analysis_.from_data(e.indices[d])) continue;
     clamped = true;
     add(fmt::format("larger<{0}>(0, smaller<{0}>({1}, {2})) * {3}", index_type_, value(e.indices[d]),
-                    o.shape[d] - 1, o.strides[d]));
+                    number("last", o.shape[d] - 1), number("stride", o.strides[d])));
   }
   if (!clamped) {
     add(index(analysis_.offset(operand, e.indices)));
@@ -260,7 +282,8 @@ std::string ExpressionSource::compute(const Expr& e) {
     case ExprKind::cast:
       return fmt::format("round_to<{}>({})", storage_name(e.dtype), arg(0));
     case ExprKind::uniform:
-      return fmt::format("uniform(scalars, {}u, (u32)({}), (u64)({}))", static_cast<uint32_t>(e.integer),
+      return fmt::format("uniform(scalars, (u32){}, (u32)({}), (u64)({}))",
+                         extents_.count("path", static_cast<int32_t>(static_cast<uint32_t>(e.integer))),
                          arg(0), arg(1));
     default:
       break;

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/backend/cuda/kernel_extents.h"
 #include "compiler/backend/cuda/source_writer.h"
 #include "compiler/lower/index_analysis.h"
 
@@ -19,12 +20,17 @@ namespace netc {
 
 class ExpressionSource {
  public:
-  // `merged` as from merge_axes.
-  ExpressionSource(SourceWriter& out, const KernelBody& body, IndexAnalysis& analysis,
+  // `merged` as from merge_axes. `extents` takes the numbers that are arguments.
+  ExpressionSource(SourceWriter& out, KernelExtents& extents, const KernelBody& body, IndexAnalysis& analysis,
                    const std::vector<int>& merged);
 
   // "int" or "i64": the type of indices.
   const std::string& index_type() const { return index_type_; }
+  // An index's coefficient or constant, which may be an argument.
+  std::string number(const char* group, int64_t value);
+  // What an index that is not negative is divided by. Of 64 bits: a literal.
+  std::string divisor(const char* group, int64_t value);
+  KernelExtents& extents() { return extents_; }
 
   // What an axis is here: a name or a number.
   void set_axis(int axis, std::string text) { axes_[static_cast<size_t>(axis)] = std::move(text); }
@@ -46,10 +52,12 @@ class ExpressionSource {
   std::string atom(ExprId id);
   std::string load(const Expr& e, bool as_index);
   std::string define(const char* type, ExprId id, const std::string& text);
+  std::string real(double value);
   std::string argument(const Expr& e, int i) { return value(e.args[static_cast<size_t>(i)]); }
   std::string quotient(const Expr& e, bool remainder);
 
   SourceWriter& out_;
+  KernelExtents& extents_;
   const KernelBody& body_;
   const Dag& dag_;
   IndexAnalysis& analysis_;
@@ -58,6 +66,7 @@ class ExpressionSource {
   std::vector<std::string> axes_, reduced_;
   std::map<ExprId, std::string> neighbours_;
   std::vector<std::map<ExprId, std::string>> scopes_;
+  int defined_ = 0;  // names must not tell expressions' numbers: equal code is to be equal text
 };
 
 // "in3": the kernel's parameter for an operand.

@@ -57,7 +57,7 @@ class GemmEpilogue {
     for (size_t i = 0; i < body_.partials.size(); ++i)
       out_.line(fmt::format("sum{0} = combine<Sum, {1}, {2}>(sum{0}, thread, {3}, {4});", i, count, stride,
                             number, f_.c_bytes()));
-    out_.open(fmt::format("if ({} == 0 && {} < {})", number, n, plan_.extent(GemmRole::n)));
+    out_.open(fmt::format("if ({} == 0 && {} < {})", number, n, f_.extent_text(GemmRole::n)));
     for (size_t i = 0; i < body_.partials.size(); ++i) store_sum(i, n, fmt::format("sum{}", i));
     out_.close();
   }
@@ -90,7 +90,7 @@ class GemmEpilogue {
     if (body_.partials.empty()) return 0;
     out_.line("__syncthreads();  // C has been read; the sums go over it");
     return emit_lane_sums(context(), {plan_.threads / across, plan_.block_n},
-                          fmt::format("n_first + column < {}", plan_.extent(GemmRole::n)),
+                          fmt::format("n_first + column < {}", f_.extent_text(GemmRole::n)),
                           [&](size_t i, const std::string& column, const std::string& value) {
                             store_sum(i, "n_first + " + column, value);
                           });
@@ -115,7 +115,7 @@ class GemmEpilogue {
 
   // Opens what is done within the output only; returns how many braces that are.
   int open_inside() {
-    out_.open(fmt::format("if (m < {} && n < {})", plan_.extent(GemmRole::m), plan_.extent(GemmRole::n)));
+    out_.open(fmt::format("if (m < {} && n < {})", f_.extent_text(GemmRole::m), f_.extent_text(GemmRole::n)));
     const std::string clipped = set_axes();
     if (clipped.empty()) return 1;
     out_.open(fmt::format("if ({})", clipped));
@@ -152,7 +152,9 @@ class GemmEpilogue {
         out_.line(fmt::format("const int a{} = {};", d, text));
         text = fmt::format("a{}", d);
       }
-      if (check) clipped += (clipped.empty() ? "" : " && ") + fmt::format("{} < {}", text, shape);
+      if (check)
+        clipped +=
+            (clipped.empty() ? "" : " && ") + fmt::format("{} < {}", text, f_.extents.count("shape", shape));
       f_.expressions.set_axis(d, text);
       if (plan_.lane_variable >= 0 && d == lane_axis()) lane_first_ = text;
     }
@@ -171,10 +173,15 @@ class GemmEpilogue {
 
   void store_sum(size_t partial, const std::string& n, const std::string& value) {
     const std::string row =
-        plan_.phases.size() > 1 ? fmt::format("(phase * {} + m_block)", plan_.m_blocks()) : "m_block";
+        plan_.phases.size() > 1
+            ? fmt::format("(phase * {} + m_block)", f_.extents.count("phase_rows", plan_.m_blocks()))
+            : "m_block";
     const KernelOperand& o = body_.operands[static_cast<size_t>(body_.partials[partial].output)];
-    f_.expressions.store_at(body_.partials[partial].output,
-                            fmt::format("({} * {} + ({}) * {})", row, o.strides[0], n, o.strides[1]), value);
+    f_.expressions.store_at(
+        body_.partials[partial].output,
+        fmt::format("({} * {} + ({}) * {})", row, f_.expressions.number("stride", o.strides[0]), n,
+                    f_.expressions.number("stride", o.strides[1])),
+        value);
   }
 
   GemmFrame& f_;

@@ -5,14 +5,35 @@
 #include <algorithm>
 
 namespace netc {
+namespace {
 
-GemmFrame::GemmFrame(SourceWriter& writer, const KernelBody& kernel, const CudaGemmPlan& gemm)
+constexpr int64_t kLargestWindow = 11;
+
+const char* name_of(GemmRole role) {
+  switch (role) {
+    case GemmRole::batch:
+      return "batch";
+    case GemmRole::m:
+      return "m";
+    case GemmRole::n:
+      return "n";
+    case GemmRole::k:
+      return "k";
+  }
+  return "";
+}
+
+}  // namespace
+
+GemmFrame::GemmFrame(SourceWriter& writer, KernelExtents& arguments, const KernelBody& kernel,
+                     const CudaGemmPlan& gemm)
     : out(writer),
+      extents(arguments),
       body(kernel),
       plan(gemm),
       analysis(kernel),
       merged(merge_m()),
-      expressions(writer, kernel, analysis, merged),
+      expressions(writer, arguments, kernel, analysis, merged),
       index_type(expressions.index_type()),
       names(gemm.variables.size(), "0"),
       phase_(&gemm.phases[0]) {}
@@ -59,17 +80,43 @@ int64_t GemmFrame::extent(GemmRole role) const {
   return product;
 }
 
+// A window's variable shares an input's dimension with one that runs over the image, which has at least as
+// many values.
+bool GemmFrame::is_fixed(size_t variable) const {
+  const int64_t own = plan.variables[variable].extent;
+  if (own <= KernelExtents::kSmall) return true;
+  if (own > kLargestWindow) return false;
+  for (const GemmPhase& phase : plan.phases)
+    for (const std::vector<GemmIndex>* index : {&phase.v, &phase.s})
+      for (const GemmIndex& i : *index)
+        for (size_t other = 0; other < plan.variables.size(); ++other)
+          if (other != variable && i.coefficients[variable] != 0 && i.coefficients[other] != 0 &&
+              plan.variables[other].extent >= own)
+            return true;
+  return false;
+}
+
+std::string GemmFrame::extent_text(GemmRole role) {
+  return extents.count(name_of(role), extent(role));
+}
+
 void GemmFrame::decode(GemmRole role, const std::string& flat, const std::string& prefix) {
   const std::vector<size_t> order = plan.order(role);
+  const std::string group = std::string(name_of(role)) + "_by";
   int64_t stride = 1;
+  bool fixed_stride = true;
   const int64_t total = extent(role);
+  const auto by = [&](int64_t value, bool fixed) {
+    return fixed ? std::to_string(value) : extents.count_divisor(group, value);
+  };
   for (size_t i = order.size(); i-- > 0;) {
     const size_t v = order[i];
     names[v] = "0";
     if (extent(v) <= 1) continue;
-    std::string text = stride == 1 ? flat : fmt::format("{} / {}", flat, stride);
+    std::string text = stride == 1 ? flat : fmt::format("{} / {}", flat, by(stride, fixed_stride));
     stride *= extent(v);
-    if (stride != total) text += fmt::format(" % {}", extent(v));
+    fixed_stride = fixed_stride && is_fixed(v);
+    if (stride != total) text += fmt::format(" % {}", by(extent(v), is_fixed(v)));
     names[v] = flat;
     if (text == flat) continue;
     names[v] = fmt::format("{}{}", prefix, v);
@@ -77,19 +124,25 @@ void GemmFrame::decode(GemmRole role, const std::string& flat, const std::string
   }
 }
 
-std::string GemmFrame::sum(int64_t constant, const std::vector<int64_t>& coefficients,
-                           std::initializer_list<GemmRole> roles) const {
+std::string GemmFrame::sum(const char* group, int64_t constant, const std::vector<int64_t>& coefficients,
+                           std::initializer_list<GemmRole> roles) {
+  const auto number = [&](const char* what, int64_t value) {
+    return group ? expressions.number((std::string(group) + what).c_str(), value) : std::to_string(value);
+  };
   std::string text;
   for (size_t v = 0; v < coefficients.size(); ++v) {
     const int64_t c = coefficients[v];
     if (c == 0 || names[v] == "0" ||
         std::find(roles.begin(), roles.end(), plan.variables[v].role) == roles.end())
       continue;
-    const std::string factor = std::abs(c) == 1 ? names[v] : fmt::format("{} * {}", names[v], std::abs(c));
+    const std::string factor =
+        std::abs(c) == 1 ? names[v] : fmt::format("{} * {}", names[v], number("_stride", std::abs(c)));
     text += text.empty() ? (c < 0 ? "-" + factor : factor) : (c < 0 ? " - " : " + ") + factor;
   }
-  if (text.empty()) return std::to_string(constant);
-  return constant == 0 ? text : fmt::format("{} {} {}", text, constant < 0 ? "-" : "+", std::abs(constant));
+  if (text.empty()) return number("_offset", constant);
+  return constant == 0
+             ? text
+             : fmt::format("{} {} {}", text, constant < 0 ? "-" : "+", number("_offset", std::abs(constant)));
 }
 
 std::vector<int64_t> GemmFrame::strides(const std::vector<GemmIndex>& index) const {
@@ -118,30 +171,33 @@ void emit_copy_starts(GemmFrame& f, const GemmTile& tile, int items, const std::
   f.decode(tile.role, tile.free, tile.free);
   int64_t constant = 0;
   for (const GemmIndex& i : index) constant += i.constant * i.stride;
-  f.out.line(fmt::format("{}_inside[item] = {} < {};", x, tile.free, f.extent(tile.role)));
+  f.out.line(fmt::format("{}_inside[item] = {} < {};", x, tile.free, f.extent_text(tile.role)));
   f.out.line(fmt::format("{}_offset[item] = {};", x,
-                         f.sum(constant, f.strides(index), {GemmRole::batch, tile.role})));
+                         f.sum(tile.name, constant, f.strides(index), {GemmRole::batch, tile.role})));
   for (size_t d = 0; d < index.size(); ++d)
     if (index[d].checked)
-      f.out.line(fmt::format("{}_d{}[item] = {};", x, d,
-                             f.sum(index[d].constant, index[d].coefficients, {GemmRole::batch, tile.role})));
+      f.out.line(fmt::format(
+          "{}_d{}[item] = {};", x, d,
+          f.sum(nullptr, index[d].constant, index[d].coefficients, {GemmRole::batch, tile.role})));
   f.out.close();
 }
 
-std::string copy_condition(const GemmFrame& f, const GemmTile& tile) {
+std::string copy_condition(GemmFrame& f, const GemmTile& tile) {
   const std::vector<GemmIndex>& index = *tile.index;
   std::string inside = fmt::format("{}_inside[item]", tile.name);
-  if (f.extent(GemmRole::k) % f.plan.block_k != 0) inside += fmt::format(" && k < {}", f.extent(GemmRole::k));
+  if (f.extent(GemmRole::k) % f.plan.block_k != 0)
+    inside += fmt::format(" && k < {}", f.extent_text(GemmRole::k));
   for (size_t d = 0; d < index.size(); ++d)
     if (index[d].checked)
-      inside += fmt::format(" && (u32)({}_d{}[item] + {}) < {}u", tile.name, d,
-                            f.sum(0, index[d].coefficients, {GemmRole::k}), index[d].extent);
+      inside += fmt::format(" && (u32)({}_d{}[item] + {}) < (u32){}", tile.name, d,
+                            f.sum(nullptr, 0, index[d].coefficients, {GemmRole::k}),
+                            f.extents.count(std::string(tile.name) + "_extent", index[d].extent));
   return inside;
 }
 
-std::string copy_address(const GemmFrame& f, const GemmTile& tile) {
+std::string copy_address(GemmFrame& f, const GemmTile& tile) {
   return fmt::format("{} + ({}_offset[item] + {})", operand_name(tile.operand), tile.name,
-                     f.sum(0, f.strides(*tile.index), {GemmRole::k}));
+                     f.sum(tile.name, 0, f.strides(*tile.index), {GemmRole::k}));
 }
 
 }  // namespace netc

@@ -13,9 +13,10 @@ namespace netc {
 
 class GemmFrame {
  public:
-  GemmFrame(SourceWriter& out, const KernelBody& body, const CudaGemmPlan& plan);
+  GemmFrame(SourceWriter& out, KernelExtents& extents, const KernelBody& body, const CudaGemmPlan& plan);
 
   SourceWriter& out;
+  KernelExtents& extents;
   const KernelBody& body;
   const CudaGemmPlan& plan;
   IndexAnalysis analysis;
@@ -29,12 +30,17 @@ class GemmFrame {
   void set_phase(size_t number) { phase_ = &plan.phases[number]; }
   int64_t extent(size_t variable) const;  // in this phase
   int64_t extent(GemmRole role) const;
+  // Whether a variable's extent stays in the text: a window's, or a small one.
+  bool is_fixed(size_t variable) const;
+  // "e.m": a role's extent as text.
+  std::string extent_text(GemmRole role);
 
   // Names the variables of a role from `flat`, their number in the plan's order: `prefix` + variable.
   void decode(GemmRole role, const std::string& flat, const std::string& prefix);
-  // "constant + sum of coefficient * name", over the variables of some roles.
-  std::string sum(int64_t constant, const std::vector<int64_t>& coefficients,
-                  std::initializer_list<GemmRole> roles) const;
+  // "constant + sum of coefficient * name", over the variables of some roles. `group`: of the coefficients as
+  // arguments; null for those of a window, which stay numbers.
+  std::string sum(const char* group, int64_t constant, const std::vector<int64_t>& coefficients,
+                  std::initializer_list<GemmRole> roles);
   // Where an element of the tile of C lies in shared memory, in floats, and how many it takes.
   std::string c_index(const std::string& m_local, const std::string& n_local) const;
   int c_pitch() const;
@@ -66,8 +72,8 @@ GemmTile s_tile(const GemmFrame& frame);
 // operand.
 void emit_copy_starts(GemmFrame& frame, const GemmTile& tile, int items, const std::string& local);
 // "v_inside[item] && …": whether the element at the current k lies in the operand.
-std::string copy_condition(const GemmFrame& frame, const GemmTile& tile);
+std::string copy_condition(GemmFrame& frame, const GemmTile& tile);
 // "in0 + (v_offset[item] + …)"
-std::string copy_address(const GemmFrame& frame, const GemmTile& tile);
+std::string copy_address(GemmFrame& frame, const GemmTile& tile);
 
 }  // namespace netc

@@ -57,7 +57,7 @@ int emit_simt_product(GemmFrame& f) {
   f.out.line(fmt::format("const int m_thread = thread % {0}, n_thread = thread / {0};", kThreadGrid));
   f.out.line(fmt::format("f32 c[{}][{}] = {{}};", n_items, m_items));
   f.out.line("#pragma unroll 1");
-  f.out.open(fmt::format("for (int k_first = 0; k_first < {}; k_first += {})", f.extent(GemmRole::k),
+  f.out.open(fmt::format("for (int k_first = 0; k_first < {}; k_first += {})", f.extent_text(GemmRole::k),
                          f.plan.block_k));
   copy_tile(f, v);
   copy_tile(f, s);

@@ -14,8 +14,8 @@ namespace {
 
 class GemmSource {
  public:
-  GemmSource(SourceWriter& out, const KernelBody& body, const CudaGemmPlan& plan)
-      : f_(out, body, plan), out_(out), plan_(plan) {}
+  GemmSource(SourceWriter& out, KernelExtents& extents, const KernelBody& body, const CudaGemmPlan& plan)
+      : f_(out, extents, body, plan), out_(out), plan_(plan) {}
 
   int emit() {
     place_block();
@@ -38,18 +38,20 @@ class GemmSource {
 
  private:
   void place_block() {
-    int64_t stride = 1;
-    const auto part = [&](const char* name, int64_t count) {
-      std::string text = stride == 1 ? "(int)blockIdx.x" : fmt::format("(int)blockIdx.x / {}", stride);
-      stride *= count;
-      if (stride != plan_.blocks()) text += fmt::format(" % {}", count);
-      out_.line(fmt::format("const int {} = {};", name, count == 1 ? "0" : text));
-    };
     out_.line("const int thread = (int)threadIdx.x;");
-    part("n_block", plan_.n_blocks());
-    part("m_block", plan_.m_blocks());
-    if (plan_.phases.size() > 1) part("phase", static_cast<int64_t>(plan_.phases.size()));
-    if (plan_.extent(GemmRole::batch) > 1) part("batch", plan_.extent(GemmRole::batch));
+    const bool phases = plan_.phases.size() > 1, batches = plan_.extent(GemmRole::batch) > 1;
+    const std::string n_blocks = f_.extents.count_divisor("n_blocks", plan_.n_blocks());
+    out_.line(fmt::format("const int n_block = (int)blockIdx.x % {};", n_blocks));
+    std::string rest = fmt::format("(int)blockIdx.x / {}", n_blocks);
+    const auto part = [&](const char* name, const std::string& count, bool last) {
+      if (last) return out_.line(fmt::format("const int {} = {};", name, rest));
+      out_.line(fmt::format("const int above_{} = {}, {} = above_{} % {};", name, rest, name, name, count));
+      rest = fmt::format("above_{} / {}", name, count);
+    };
+    part("m_block", phases || batches ? f_.extents.count_divisor("m_blocks", plan_.m_blocks()) : "",
+         !phases && !batches);
+    if (phases) part("phase", std::to_string(plan_.phases.size()), !batches);
+    if (batches) part("batch", "", true);
     out_.line(fmt::format("const int m_first = m_block * {}, n_first = n_block * {};", plan_.block_m,
                           plan_.block_n));
     f_.decode(GemmRole::batch, "batch", "b");
@@ -62,9 +64,10 @@ class GemmSource {
 
 }  // namespace
 
-int emit_gemm_source(SourceWriter& out, const KernelBody& body, const CudaGemmPlan& plan) {
+int emit_gemm_source(SourceWriter& out, KernelExtents& extents, const KernelBody& body,
+                     const CudaGemmPlan& plan) {
   NETC_CHECK(body.contraction, "a matrix product without a contraction");
-  return GemmSource(out, body, plan).emit();
+  return GemmSource(out, extents, body, plan).emit();
 }
 
 }  // namespace netc

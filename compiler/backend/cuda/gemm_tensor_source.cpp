@@ -96,7 +96,7 @@ class TensorSource {
   }
 
   int emit() {
-    const int64_t steps = ceil_div(f_.extent(GemmRole::k), plan_.block_k);
+    const std::string steps = f_.extents.count("steps", ceil_div(f_.extent(GemmRole::k), plan_.block_k));
     for (const GemmTile* tile : {&v_, &s_})
       emit_copy_starts(f_, *tile, steps_along_k(*tile) ? 1 : items_of(f_, *tile), free_local(f_, *tile));
     out_.open("const auto copy = [&](int step)");

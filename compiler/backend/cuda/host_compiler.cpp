@@ -19,7 +19,7 @@ extern char** environ;
 namespace netc {
 namespace {
 
-constexpr size_t kKernelsOfLibrary = 8;
+constexpr size_t kFunctionsOfLibrary = 8;
 
 class TemporaryFolder {
  public:
@@ -92,13 +92,18 @@ std::vector<std::byte> compile_host_library(const std::string& source) {
 
 std::vector<std::vector<std::byte>> compile_emulation(const std::vector<CudaKernel>& kernels,
                                                       const Target& target, int threads) {
-  const size_t count = (kernels.size() + kKernelsOfLibrary - 1) / kKernelsOfLibrary;
+  const std::vector<CudaSource> sources = emit_cuda(kernels, target, threads);
+  const std::vector<std::vector<size_t>> functions = group_by_function(sources);
+  const size_t count = (functions.size() + kFunctionsOfLibrary - 1) / kFunctionsOfLibrary;
   std::vector<std::vector<std::byte>> libraries(count);
-  in_parallel(count, threads, [&](size_t i) {
-    const auto first = kernels.begin() + static_cast<std::ptrdiff_t>(i * kKernelsOfLibrary);
-    const size_t size = std::min(kKernelsOfLibrary, kernels.size() - i * kKernelsOfLibrary);
-    libraries[i] =
-        compile_host_library(emit_emulation({first, first + static_cast<std::ptrdiff_t>(size)}, target));
+  in_parallel(count, threads, [&](size_t library) {
+    std::vector<CudaKernel> some;
+    std::vector<CudaSource> code;
+    const size_t first = library * kFunctionsOfLibrary,
+                 last = std::min(first + kFunctionsOfLibrary, functions.size());
+    for (size_t f = first; f < last; ++f)
+      for (const size_t i : functions[f]) some.push_back(kernels[i]), code.push_back(sources[i]);
+    libraries[library] = compile_host_library(emit_emulation(some, code));
   });
   return libraries;
 }

@@ -51,11 +51,12 @@ class LaneSource {
       if ((c_.analysis.dependencies(id) & (axis_bit(axis_) | kReducedBit)) == 0) {
         c_.expressions.value(id);
       } else if (lies_side_by_side(e)) {
-        c_.out.line(fmt::format("f32 x{}[{}];", id, kLanes));
+        const size_t number = neighbours.size();
+        c_.out.line(fmt::format("f32 x{}[{}];", number, kLanes));
         const auto operand = static_cast<int>(e.integer);
-        c_.out.line(fmt::format("load_vector(x{}, {});", id,
+        c_.out.line(fmt::format("load_vector(x{}, {});", number,
                                 address(operand, c_.analysis.offset(operand, e.indices))));
-        neighbours[id] = fmt::format("x{}[lane]", id);
+        neighbours[id] = fmt::format("x{}[lane]", number);
       }
     });
     c_.expressions.set_neighbours(std::move(neighbours));

@@ -12,18 +12,20 @@ namespace netc {
 namespace {
 
 constexpr int64_t kLongestF32Sum = 256;
+constexpr int64_t kLargestReducedWindow = 7;
 
 class NestSource {
  public:
-  NestSource(SourceWriter& out, const KernelBody& body, const CudaPlan& plan)
+  NestSource(SourceWriter& out, KernelExtents& extents, const KernelBody& body, const CudaPlan& plan)
       : out_(out),
+        extents_(extents),
         body_(body),
         nest_(body.nest),
         plan_(plan),
         analysis_(body),
         axes_(nest_axes(body, body.partials.empty() ? std::vector<int>{} : body.partials[0].kept)),
         merged_(merge_axes(body, analysis_, body.nest.parallel_extents())),
-        expressions_(out, body, analysis_, merged_) {}
+        expressions_(out, extents, body, analysis_, merged_) {}
 
   int emit() {
     index_ = expressions_.index_type();
@@ -60,18 +62,37 @@ class NestSource {
     return last;
   }
 
-  // Names the axes of a flat index, the last one fastest. Returns that one's name.
-  std::string decode(const std::vector<int>& axes, const std::string& flat) {
+  std::vector<int> loops_of(const std::vector<int>& axes) const {
     std::vector<int> loops;
     for (int a : axes)
       if (is_loop(a)) loops.push_back(a);
+    return loops;
+  }
+
+  // Whether these axes, which are summed over, are a window's: their extents stay in the text.
+  bool is_window(const std::vector<int>& loops) const {
+    return !loops.empty() && std::all_of(loops.begin(), loops.end(), [&](int axis) {
+      return axis >= nest_.parallel &&
+             loop_extent(axis) <= (loops.size() > 1 ? kLargestReducedWindow : KernelExtents::kSmall);
+    });
+  }
+
+  // Names the axes of a flat index, the last one fastest. Returns that one's name.
+  std::string decode(const std::vector<int>& axes, const std::string& flat) {
+    const std::vector<int> loops = loops_of(axes);
+    const bool window = is_window(loops);
+    const std::string group = flat + "_by";
+    const auto by = [&](int64_t value) {
+      return window ? std::to_string(value) : expressions_.divisor(group.c_str(), value);
+    };
     int64_t stride = 1;
     std::string innermost = "0";
     for (size_t i = loops.size(); i-- > 0;) {
       const int axis = loops[i];
-      std::string text = stride == 1 ? flat : fmt::format("{} / {}", flat, stride);
-      stride *= loop_extent(axis);
-      if (i > 0) text = fmt::format("{} % {}", text, loop_extent(axis));
+      const int64_t extent = loop_extent(axis);
+      std::string text = stride == 1 ? flat : fmt::format("{} / {}", flat, by(stride));
+      stride *= extent;
+      if (i > 0) text = fmt::format("{} % {}", text, by(extent));
       if (text != flat) {
         const std::string name = fmt::format("a{}", axis);
         out_.line(fmt::format("const {} {} = {};", index_, name, text));
@@ -86,8 +107,7 @@ class NestSource {
   void map() {
     out_.line(fmt::format("const {0} point = (({0})blockIdx.x * {1} + ({0})threadIdx.x){2};", index_,
                           plan_.threads, plan_.lanes > 1 ? fmt::format(" * {}", plan_.lanes) : ""));
-    if (plan_.points % (plan_.threads * plan_.lanes) != 0)
-      out_.line(fmt::format("if (point >= {}) return;", plan_.points));
+    out_.line(fmt::format("if (point >= {}) return;", points()));
     const std::string last = decode(axes_.points, "point");
     if (plan_.lanes == 1) return stores();
     emit_lanes(lane_context(), last_loop(axes_.points), last, {});
@@ -103,14 +123,20 @@ class NestSource {
     for (size_t i = 0; i < sums.size(); ++i) out_.line(fmt::format("sum{} += {};", i, sums[i]));
   }
 
+  std::string points() { return expressions_.number("points", plan_.points); }
+  std::string blocks_of_points() {
+    return index_ == "int" ? extents_.count_divisor("point_blocks", plan_.point_blocks())
+                           : std::to_string(plan_.point_blocks());
+  }
+
   // Which points and which of their terms a thread has. Returns the name of the points' last axis.
   std::string place_thread() {
     const int threads = plan_.term_threads();
-    const std::string blocks = plan_.rows > 1
-                                   ? fmt::format("({})blockIdx.x % {}", index_, plan_.point_blocks())
-                                   : fmt::format("({})blockIdx.x", index_);
+    const std::string point_blocks = plan_.rows > 1 ? blocks_of_points() : "";
+    const std::string blocks = plan_.rows > 1 ? fmt::format("({})blockIdx.x % {}", index_, point_blocks)
+                                              : fmt::format("({})blockIdx.x", index_);
     if (plan_.rows > 1)
-      out_.line(fmt::format("const {0} row = ({0})blockIdx.x / {1};", index_, plan_.point_blocks()));
+      out_.line(fmt::format("const {0} row = ({0})blockIdx.x / {1};", index_, point_blocks));
     const std::string thread = "(int)threadIdx.x";
     std::string point = thread, term = "0";
     if (threads > 1) {
@@ -123,7 +149,7 @@ class NestSource {
     if (plan_.lanes > 1) point = fmt::format("({}) * {}", point, plan_.lanes);
     out_.line(fmt::format("const {} point = {} * {} + {};", index_, blocks, plan_.point_threads * plan_.lanes,
                           point));
-    out_.line(fmt::format("const bool active = point < {};", plan_.points));
+    out_.line(fmt::format("const bool active = point < {};", points()));
     return decode(axes_.points, "point");
   }
 
@@ -178,8 +204,10 @@ class NestSource {
   }
 
   // Declares r0, r1, … and folds the terms first, first + step, … < end into them.
-  void fold(const std::string& first, int64_t step, int64_t terms, const std::string& condition) {
-    const bool wide = ceil_div(terms, step) > kLongestF32Sum &&
+  void fold(const std::string& first, int64_t step, int64_t count, const std::string& condition) {
+    const std::string terms =
+        is_window(loops_of(reduced_axes())) ? std::to_string(count) : expressions_.number("terms", count);
+    const bool wide = ceil_div(count, step) > kLongestF32Sum &&
                       std::any_of(nest_.reductions.begin(), nest_.reductions.end(),
                                   [](const Reduction& r) { return r.kind == ReduceKind::sum; });
     for (size_t i = 0; i < nest_.reductions.size(); ++i)
@@ -272,9 +300,10 @@ class NestSource {
       out_.line(fmt::format("f32 sum{} = 0.0f;", i));
     const std::string begin =
         plan_.rows > 1 ? fmt::format("row * {} + first_term", plan_.row_terms) : "first_term";
-    const std::string end =
-        plan_.rows > 1 ? fmt::format("smaller<{}>({}, (row + 1) * {})", index_, plan_.terms, plan_.row_terms)
-                       : std::to_string(plan_.terms);
+    const std::string end = plan_.rows > 1
+                                ? fmt::format("smaller<{}>({}, (row + 1) * {})", index_,
+                                              expressions_.number("others", plan_.terms), plan_.row_terms)
+                                : expressions_.number("others", plan_.terms);
     out_.open("if (active)");
     out_.open(fmt::format("for ({} other = {}; other < {}; other += {})", index_, begin, end,
                           plan_.term_threads()));
@@ -296,7 +325,7 @@ class NestSource {
                             plan_.point_threads, plan_.lanes));
       shared_bytes_ =
           emit_lane_sums(lane_context(), {plan_.term_threads(), plan_.point_threads * plan_.lanes},
-                         fmt::format("first_point + column < {}", plan_.points),
+                         fmt::format("first_point + column < {}", points()),
                          [&](size_t i, const std::string& column, const std::string& value) {
                            store_sum(i, "(first_point + " + column + ")", value);
                          });
@@ -310,12 +339,14 @@ class NestSource {
 
   void store_sum(size_t partial, const std::string& point, const std::string& value) {
     const KernelOperand& o = body_.operands[static_cast<size_t>(body_.partials[partial].output)];
-    std::string offset = fmt::format("{} * {}", point, o.strides[1]);
-    if (plan_.rows > 1) offset = fmt::format("row * {} + {}", o.strides[0], offset);
+    std::string offset = fmt::format("{} * {}", point, expressions_.number("stride", o.strides[1]));
+    if (plan_.rows > 1)
+      offset = fmt::format("row * {} + {}", expressions_.number("stride", o.strides[0]), offset);
     expressions_.store_at(body_.partials[partial].output, offset, value);
   }
 
   SourceWriter& out_;
+  KernelExtents& extents_;
   const KernelBody& body_;
   const LoopNest& nest_;
   const CudaPlan& plan_;
@@ -330,9 +361,10 @@ class NestSource {
 
 }  // namespace
 
-int emit_nest_source(SourceWriter& out, const KernelBody& body, const CudaPlan& plan) {
+int emit_nest_source(SourceWriter& out, KernelExtents& extents, const KernelBody& body,
+                     const CudaPlan& plan) {
   NETC_CHECK(!body.contraction, "a contraction in a loop nest");
-  return NestSource(out, body, plan).emit();
+  return NestSource(out, extents, body, plan).emit();
 }
 
 }  // namespace netc

@@ -4,12 +4,13 @@
 // threads of a point by a fixed tree.
 #pragma once
 
+#include "compiler/backend/cuda/kernel_extents.h"
 #include "compiler/backend/cuda/source_writer.h"
 #include "compiler/lower/cuda_plan.h"
 
 namespace netc {
 
 // REQUIRES: no contraction in `body`. Returns the bytes of shared memory that the block needs.
-int emit_nest_source(SourceWriter& out, const KernelBody& body, const CudaPlan& plan);
+int emit_nest_source(SourceWriter& out, KernelExtents& extents, const KernelBody& body, const CudaPlan& plan);
 
 }  // namespace netc

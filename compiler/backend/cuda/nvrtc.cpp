@@ -109,11 +109,13 @@ Nvrtc::Compiled Nvrtc::compile(const std::string& source, const std::string& nam
 
 std::vector<CompiledCuda> compile_cuda(const Nvrtc& nvrtc, const std::vector<CudaKernel>& kernels,
                                        const Target& target, int threads) {
-  std::vector<CompiledCuda> compiled(kernels.size());
-  in_parallel(kernels.size(), threads, [&](size_t i) {
-    CudaSource source = emit_cuda(kernels[i], target);
-    Nvrtc::Compiled code = nvrtc.compile(source.text, kernels[i].symbol, target);
-    compiled[i] = {kernels[i].symbol, std::move(source), std::move(code)};
+  std::vector<CudaSource> sources = emit_cuda(kernels, target, threads);
+  std::vector<std::vector<size_t>> functions = group_by_function(sources);
+  std::vector<CompiledCuda> compiled(functions.size());
+  in_parallel(functions.size(), threads, [&](size_t i) {
+    CudaSource& source = sources[functions[i].front()];
+    Nvrtc::Compiled code = nvrtc.compile(source.code, source.function, target);
+    compiled[i] = {std::move(functions[i]), std::move(source), std::move(code)};
   });
   return compiled;
 }

@@ -44,11 +44,11 @@ class Nvrtc {
 };
 
 struct CompiledCuda {
-  std::string symbol;
-  CudaSource source;
+  std::vector<size_t> kernels;  // that the function serves
+  CudaSource source;            // of the first of them
   Nvrtc::Compiled code;
 };
-// Every kernel, on `threads` threads.
+// Every function of the kernels, on `threads` threads.
 std::vector<CompiledCuda> compile_cuda(const Nvrtc& nvrtc, const std::vector<CudaKernel>& kernels,
                                        const Target& target, int threads);
 

@@ -21,8 +21,7 @@ namespace netc {  // what the handles of driver_functions.h point to
 
 struct CUfunc_st {
   std::string name;
-  KernelFunction blocks = nullptr;  // null: of a cubin
-  const netc_emulation::Kernel* kernel = nullptr;
+  const netc_emulation::Kernel* kernel = nullptr;  // null: of a cubin
   int shared_bytes_allowed = 48 << 10;
 };
 struct CUmod_st {
@@ -143,34 +142,37 @@ CuResult allocate(CuAddress* address, size_t bytes) {
   return 0;
 }
 
-// The emulated kernel's side: operands come as offsets from null.
-void run_blocks(const netc_emulation::Host*, const netc_emulation::Kernel* kernel, unsigned char*,
-                unsigned char*, const void* arguments, netc_emulation::Int first, netc_emulation::Int last) {
+// From an address to the end of its allocation; 0 outside of all.
+size_t bytes_from(CuAddress address) {
+  auto after = m.device_memory.upper_bound(address);
+  if (after == m.device_memory.begin()) return 0;
+  const auto& [begin, size] = *--after;
+  return address < begin + size ? begin + size - address : 0;
+}
+
+// Operands may be touched to the end of their allocation, which is what a GPU watches over.
+CuResult run_kernel(const CUfunc_st& function, unsigned blocks, const std::vector<CuAddress>& arguments,
+                    const std::vector<uint64_t>& extents) {
+  if (!function.kernel) return 0;  // a cubin
+  if (!is_allocated(arguments[0], sizeof(RuntimeScalars))) return kIllegalAddress;
   thread_local BlockRunner runner;
-  const auto& args = *static_cast<const KernelArgs*>(arguments);
+  netc_emulation::Kernel kernel = *function.kernel;
+  kernel.extents = extents.data();
   std::vector<netc_emulation::Operand> operands;
   std::string fault;
-  for (int i = 0; i < kernel->operands; ++i) {
-    if (!is_allocated(static_cast<CuAddress>(args.offsets[i]), static_cast<size_t>(kernel->bytes[i])))
-      fault = "operand " + std::to_string(i) + " of " + kernel->name + " lies outside of allocations";
-    operands.push_back({reinterpret_cast<unsigned char*>(args.offsets[i]), kernel->bytes[i]});
+  for (size_t i = 1; i < arguments.size(); ++i) {
+    const size_t bytes = bytes_from(arguments[i]);
+    if (bytes == 0)
+      fault = "operand " + std::to_string(i - 1) + " of " + kernel.name + " lies outside of allocations";
+    operands.push_back(
+        {reinterpret_cast<unsigned char*>(arguments[i]), static_cast<netc_emulation::Int>(bytes)});
   }
   EmulationCounts counts;
-  for (auto block = first; block < last && fault.empty(); ++block)
-    fault = runner.run(*kernel, args.scalars, operands.data(), static_cast<unsigned>(block), counts);
-  if (fault.empty()) return;
+  for (unsigned block = 0; block < blocks && fault.empty(); ++block)
+    fault = runner.run(kernel, reinterpret_cast<const void*>(arguments[0]), operands.data(), block, counts);
+  if (fault.empty()) return 0;
   note("FAULT " + fault);
-  m.lost = kIllegalAddress;
-}
-const netc_emulation::Host kHost{&run_blocks};
-
-CuResult run_kernel(const CUfunc_st& function, unsigned blocks, const std::vector<CuAddress>& arguments) {
-  if (!function.blocks) return 0;  // a cubin
-  if (!is_allocated(arguments[0], sizeof(RuntimeScalars))) return kIllegalAddress;
-  std::vector<int64_t> offsets(arguments.begin() + 1, arguments.end());
-  const KernelArgs args{offsets.data(), reinterpret_cast<const RuntimeScalars*>(arguments[0]), nullptr};
-  function.blocks(nullptr, nullptr, &args, 0, blocks);
-  return m.lost;
+  return m.lost = kIllegalAddress;
 }
 
 }  // namespace
@@ -291,7 +293,6 @@ API CuResult cuModuleLoadData(CuModule* module, const void* image) {
       return kInvalidImage;
     made->library = dlopen(("/proc/self/fd/" + std::to_string(made->file)).c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!made->library) return kInvalidImage;
-    *static_cast<const netc_emulation::Host**>(dlsym(made->library, "netc_emulation_host")) = &kHost;
   } else if (machine != 190) {
     return kInvalidImage;
   }
@@ -307,10 +308,9 @@ API CuResult cuModuleGetFunction(CuFunction* function, CuModule module, const ch
   auto made = std::make_unique<CUfunc_st>();
   made->name = name;
   if (module->library) {
-    made->blocks = reinterpret_cast<KernelFunction>(dlsym(module->library, (made->name + "_blocks").c_str()));
-    made->kernel =
-        static_cast<const netc_emulation::Kernel*>(dlsym(module->library, (made->name + "_kernel").c_str()));
-    if (!made->blocks || !made->kernel) return kNotFound;
+    made->kernel = static_cast<const netc_emulation::Kernel*>(
+        dlsym(module->library, (made->name + "_function").c_str()));
+    if (!made->kernel) return kNotFound;
   } else if (module->bytes.find(std::string(".text.") + name) == std::string::npos) {
     return kNotFound;
   }
@@ -446,7 +446,10 @@ API CuResult cuLaunchKernel(CuFunction function, unsigned grid_x, unsigned grid_
   std::vector<CuAddress> arguments;  // copied now, as the driver does
   for (int i = 0; function->kernel && i <= function->kernel->operands; ++i)
     arguments.push_back(*static_cast<const CuAddress*>(parameters[i]));
-  return enqueue(stream, [=] { return run_kernel(*function, grid_x, arguments); });
+  const auto extent_bytes = static_cast<size_t>(function->kernel ? function->kernel->extent_bytes : 0);
+  std::vector<uint64_t> extents((extent_bytes + 7) / 8);
+  if (extent_bytes > 0) std::memcpy(extents.data(), parameters[arguments.size()], extent_bytes);
+  return enqueue(stream, [=] { return run_kernel(*function, grid_x, arguments, extents); });
 }
 // Private interfaces, of which this driver has none; NVRTC asks for one.
 API CuResult cuGetExportTable(const void** table, const void*) {

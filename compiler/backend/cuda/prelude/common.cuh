@@ -17,6 +17,20 @@ template <class I> DEVICE I floor_mod(I a, I b) {
   return rest < 0 ? rest + b : rest;
 }
 
+// A divisor that is an argument: of numbers from 0 to 2^31 - 1 by a multiplication (kernel_extents.cpp). floor_div and
+// floor_mod take negative ones too.
+struct Divisor {
+  int value;
+  u32 multiplier, shift;
+};
+DEVICE int operator/(int x, const Divisor& d) { return (int)(multiply_high(2u * (u32)x, d.multiplier) >> d.shift); }
+DEVICE int operator%(int x, const Divisor& d) { return x - x / d * d.value; }
+DEVICE int floor_div(int x, const Divisor& d) {
+  const int sign = x >> 31;
+  return ((x ^ sign) / d) ^ sign;
+}
+DEVICE int floor_mod(int x, const Divisor& d) { return x - floor_div(x, d) * d.value; }
+
 // Saturates far outside of every extent; NaN becomes the lowest value.
 DEVICE int floor_to_index(f32 x) {
   const f32 floored = floorf(x);
