@@ -98,6 +98,12 @@ ConvertResult convert_weights(Project& project, const ConvertRequest& request) {
     }
   }
 
+  if (chosen.empty())
+    throw RuntimeError("E0601", file.entries().empty() ? request.input + " has no tensors"
+                                                       : "weights do not fit: none of the " + std::to_string(file.entries().size()) +
+                                                             " tensors of " + request.input + " belongs to the network",
+                       file.entries().empty() ? "" : "--names or --rename, where the file has other names");
+
   std::vector<std::vector<std::byte>> values;
   std::vector<TensorToWrite> tensors;
   for (const Chosen& tensor : chosen) {

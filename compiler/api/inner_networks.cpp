@@ -59,6 +59,7 @@ ModelInfo load_member(State& state, const MemberPaths& paths, bool first, const 
   const auto except = options.except;
   options.file_name = [&paths, library](const std::string& path) { return library ? library(paths.of(path)) : paths.of(path); };
   options.except = [&paths, except](const std::string& path) { return except(paths.of(path)); };
+  options.of_recipe = false;  // `member` and `teacher` take whole files
   load_selected(state, *file, options, [&](const StateSlot& slot) {
     return loadable(slot) && paths.has(slot.path) && (first || !paths.shared(slot.path));
   });

@@ -82,6 +82,7 @@ LoadWeightsOptions weights_options(const WeightsSpec& weights, Project& project)
                        [&](const std::string& glob) { return glob_matches(glob, path); });
   };
   options.strict = weights.strict;
+  options.of_recipe = true;
   return options;
 }
 

@@ -99,6 +99,13 @@ struct Binder {
   std::string error_format = "text";
 };
 
+bool is_svg_name(const std::string& path) { return path.ends_with(".svg"); }
+CLI::Validator svg_name() {
+  return CLI::Validator([](const std::string& path) { return is_svg_name(path) ? "" : "expects .svg, got " + path; }, "");
+}
+CLI::Validator svg_or_dot_name() {
+  return CLI::Validator([](const std::string& path) { return is_svg_name(path) || path.ends_with(".dot") ? "" : "expects .svg or .dot, got " + path; }, "");
+}
 CLI::Validator positive() { return CLI::Range(int64_t{1}, int64_t{1} << 40); }
 CLI::Validator batch_range() { return CLI::Range(int64_t{1}, int64_t{1} << 20); }
 
@@ -148,7 +155,7 @@ void bind_running_commands(Binder& bind) {
                       ->check(CLI::Range(0, 1000))
                       ->capture_default_str();
     auto* report = sub->add_flag("--report", o->report, "Also precision, recall and F1 of each class, the calibration error and the confusion matrix");
-    auto* svg = sub->add_option("--svg", o->svg, "Draw the confusion matrix")->type_name("FILE.svg");
+    auto* svg = sub->add_option("--svg", o->svg, "Draw the confusion matrix")->type_name("FILE.svg")->check(svg_name());
     sub->add_flag("--precisions", o->precisions, "A table: the result in f32, bf16 and f16")->excludes(views)->excludes(report)->excludes(svg);
     sub->add_option("--noise", o->noise, "A table: each weight off by so much of itself, normally distributed: --noise 0.01,0.1")
         ->check(CLI::Range(0.0, 10.0))
@@ -257,7 +264,7 @@ void bind_reading_commands(Binder& bind) {
     Binder::device(sub, o->device, false);
     sub->add_option("--batch", o->batch, "Images a step")->check(batch_range())->capture_default_str();
     sub->add_flag("--train", o->train, "Kernels and memory of the training step");
-    sub->add_option("--svg", o->svg, "Draw the training's schedule of learning rates")->type_name("FILE.svg");
+    sub->add_option("--svg", o->svg, "Draw the training's schedule of learning rates")->type_name("FILE.svg")->check(svg_name());
     sub->add_option("--samples", o->samples, "Of the training data, for a schedule that counts steps")->check(positive());
   }
   {
@@ -266,7 +273,7 @@ void bind_reading_commands(Binder& bind) {
                                            "  netc graph std.googlenet:googlenet --output g.svg\n"
                                            "  netc graph mnist.net --output mnist.dot\n");
     Binder::network(sub, o->network);
-    sub->add_option("--output", o->output, "FILE.svg or FILE.dot")->type_name("FILE");
+    sub->add_option("--output", o->output, "FILE.svg or FILE.dot")->type_name("FILE")->check(svg_or_dot_name());
   }
   {
     auto [sub, o] = bind.add<OpsCommand>("ops", "Lists the primitive operators, or describes one.",

@@ -166,6 +166,11 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : TensorFile(path) {
       invalid(path, "it has " + std::to_string(file_bytes) + " bytes, the size of the header alone takes 8");
     uint64_t header_bytes = 0;
     read_at(0, std::as_writable_bytes(std::span(&header_bytes, 1)));
+    // The first bytes of a picture, taken for a size, are some exabytes.
+    char first = '{';
+    if (file_bytes > 8) read_at(8, std::as_writable_bytes(std::span(&first, 1)));
+    if (header_bytes > uint64_t{kMaxHeaderBytes} && first != '{')
+      throw RuntimeError("E0603", path + " is no file of weights: .safetensors, .npz and .pt are read");
     if (header_bytes > uint64_t{kMaxHeaderBytes} || static_cast<int64_t>(header_bytes) > file_bytes - 8)
       invalid(path, "its header should be " + std::to_string(header_bytes) +
                         " bytes at offset 8, and the file has " + std::to_string(file_bytes));

@@ -27,7 +27,7 @@ void list_some(std::string& message, const char* what, const List& list, Text te
   if (list.size() > kNamedInMessage) message += std::string(separator) + "…";
 }
 
-[[noreturn]] void do_not_fit(const LoadReport& report) {
+[[noreturn]] void do_not_fit(const LoadReport& report, bool of_recipe) {
   std::string message = "weights do not fit: " + std::to_string(report.loaded.size()) + " loaded";
   auto same = [](const std::string& path) { return path; };
   list_some(message, "mismatched", report.mismatched, [](const TensorMismatch& m) {
@@ -41,7 +41,7 @@ void list_some(std::string& message, const char* what, const List& list, Text te
   for (const TensorMismatch& m : report.mismatched) labels.insert(first_label(m.path));
   for (const std::string& path : report.missing) labels.insert(first_label(path));
   std::string fix;
-  if (!report.loaded.empty() && labels.size() <= 2) {
+  if (of_recipe && !report.loaded.empty() && labels.size() <= 2) {
     for (const std::string& label : labels) fix += (fix.empty() ? "\"" : ", \"") + label + ".**\"";
     fix = "except = [" + fix + "]";
   }
@@ -72,7 +72,7 @@ WeightsMatch match_weights(const std::vector<WantedTensor>& wanted, const Tensor
   }
   for (const TensorEntry& entry : file.entries())
     if (!used.count(entry.name)) report.unexpected.push_back(entry.name);
-  if (options.strict && (!report.missing.empty() || !report.mismatched.empty())) do_not_fit(report);
+  if (options.strict && (!report.missing.empty() || !report.mismatched.empty())) do_not_fit(report, options.of_recipe);
   return match;
 }
 

@@ -33,6 +33,8 @@ struct LoadWeightsOptions {
   std::function<bool(const std::string& path)> except{};
   // Whether what is missing or mismatched is refused; else it keeps its value and is reported.
   bool strict = true;
+  // Whether `except` stands in a recipe, where it can be offered as a fix.
+  bool of_recipe = false;
 };
 
 // What a network has room for.

@@ -47,6 +47,12 @@ TEST(Safetensors, RoundTrip) {
   EXPECT_EQ(read_text(folder / "w.safetensors"), first);
 }
 
+TEST(Safetensors, FilesOfAnotherKind) {
+  TemporaryFolder folder;
+  folder.write("w", std::string("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16));
+  EXPECT_EQ(error_of(folder, [&] { SafetensorsFile{folder / "w"}; }), "E0603 w is no file of weights: .safetensors, .npz and .pt are read");
+}
+
 TEST(Safetensors, MalformedFiles) {
   const std::string prefix = "E0603 w is not a valid safetensors file: ";
   const std::string tensor = R"("dtype":"F32","shape":[1],"data_offsets":[0,4])";

@@ -214,6 +214,8 @@ class CommandLine(Case):
         self.assertIn("inception", dot)
         self.netc("graph", "tiny.net")
         self.assertIn("</svg>", (self.folder / "tiny.svg").read_text())
+        self.assertIn("expects .svg or .dot, got t.png", self.netc("graph", "tiny.net", "--output", "t.png", code=2).stderr)
+        self.assertIn("expects .svg, got t.png", self.netc("explain", "tiny.net", "--svg", "t.png", code=2).stderr)
         empty = self.folder / "bin"
         empty.mkdir()
         done = self.netc("graph", "tiny.net", code=4, env={"PATH": str(empty)})

@@ -34,6 +34,9 @@ class Convert(Case):
         self.assertIn("layer1.conv.weight", partial["unexpected"])
         self.netc("convert", "other.npz", "back.safetensors", "--rename", "layer{k}.**=conv_bn_relu{k-1}.**")
         self.assertEqual(self.predict("back.safetensors"), self.predict("w.pt"))
+        self.netc("convert", "w.pt", "strange.npz", "--rename", "**=other.**")
+        nothing = self.netc("convert", "strange.npz", "x.npz", "--network", "tiny.net:run", "--partial", code=3).stderr
+        self.assertIn("E0601 weights do not fit: none of the", nothing)
         self.assertIn("E0608", self.netc("convert", "w.pt", "x.pt", "--rename", "**.{k}.**=x", code=3).stderr)
         self.assertIn("expects .safetensors", self.netc("convert", "w.pt", "x.bin", code=2).stderr)
 

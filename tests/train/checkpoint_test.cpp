@@ -80,10 +80,10 @@ TEST(Checkpoint, LoadsWhatTheNetworkHas) {
 TEST(Checkpoint, NamesBothShapesAndAFix) {
   Loading t;
   State state(program_of({{"conv.weight", {4}}, {"fc.weight", {102, 4}}, {"fc.bias", {3}}}));
-  EXPECT_EQ(t.error(state),
-            "E0601 weights do not fit: 2 loaded, 1 mismatched: fc.weight file [3, 4], network [102, 4], 1 "
-            "unexpected: "
-            "momentum/fc.bias | fix: except = [\"fc.**\"]");
+  const std::string refused = "E0601 weights do not fit: 2 loaded, 1 mismatched: fc.weight file [3, 4], network [102, 4], 1 "
+                              "unexpected: momentum/fc.bias";
+  EXPECT_EQ(t.error(state), refused) << "commands have no `except`";
+  EXPECT_EQ(t.error(state, {.of_recipe = true}), refused + " | fix: except = [\"fc.**\"]");
   EXPECT_EQ(state.floats(*state.find("conv.weight"))[0], 0);  // all or nothing
   load_weights(state, SafetensorsFile(t.folder / "w"),
                {.file_name = {}, .except = [](const std::string& path) { return path.starts_with("fc."); }});
