@@ -60,6 +60,9 @@ struct Frame {
 
 enum class Place : uint8_t { network, block, residual, branches, branch, aux_head };
 
+// The runtime has a Context as well: without a namespace of its own the linker would take one's destructor for the other's.
+inline namespace sema {
+
 // Everything that a statement may look at or change.
 struct Context {
   const Module* module = nullptr;
@@ -71,6 +74,8 @@ struct Context {
   std::vector<Current>* branches = nullptr;  // place branches: the results so far
   std::vector<Span>* branch_spans = nullptr;
 };
+
+}  // namespace sema
 
 // `share tower = embed(128)`: every use of `tower` has the same parameters.
 struct SharedBlock {
