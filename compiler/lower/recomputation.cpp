@@ -9,12 +9,12 @@ namespace netc {
 GraphRecomputation::GraphRecomputation(const RecomputeAnalysis& analysis)
     : analysis_(analysis), graph_(analysis.graph()), copy_(builder_, graph_) {}
 
-void GraphRecomputation::replace_input(NodeId user, ValueId input, const Recipe& recipe) {
+void GraphRecomputation::replace_input(NodeId user, ValueId input, const RecomputeRecipe& recipe) {
   absent_.insert(recipe.through.begin(), recipe.through.end());
   private_inputs_.insert({user.index, input});
 }
 
-void GraphRecomputation::replace_value(ValueId value, const Recipe& recipe, int32_t first) {
+void GraphRecomputation::replace_value(ValueId value, const RecomputeRecipe& recipe, int32_t first) {
   absent_.insert(value);
   absent_.insert(recipe.through.begin(), recipe.through.end());
   due_[first].push_back(value);

@@ -21,9 +21,9 @@ class GraphRecomputation {
   explicit GraphRecomputation(const RecomputeAnalysis& analysis);
 
   // Input `input` of node `user` becomes a value of its own, computed as the recipe says.
-  void replace_input(NodeId user, ValueId input, const Recipe& recipe);
+  void replace_input(NodeId user, ValueId input, const RecomputeRecipe& recipe);
   // Nodes from `first` on, in the backward pass, use a value that is computed before that node, as the recipe says.
-  void replace_value(ValueId value, const Recipe& recipe, int32_t first);
+  void replace_value(ValueId value, const RecomputeRecipe& recipe, int32_t first);
   // A node is copied right behind a later one. REQUIRES: nothing up to that one uses its results.
   void delay(NodeId node, int32_t behind);
 

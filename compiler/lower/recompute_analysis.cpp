@@ -86,16 +86,16 @@ void RecomputeAnalysis::note_use(ValueId value, int32_t node) {
   if (auto piece = fusion_.pieces.find(value); piece != fusion_.pieces.end()) note_use(piece->second.first, node);
 }
 
-std::optional<Recipe> RecomputeAnalysis::recipe(ValueId value, const std::set<ValueId>& chosen) const {
-  const std::optional<Recipe>& own = own_recipe(value);
+std::optional<RecomputeRecipe> RecomputeAnalysis::recipe(ValueId value, const std::set<ValueId>& chosen) const {
+  const std::optional<RecomputeRecipe>& own = own_recipe(value);
   if (!own) return std::nullopt;
-  Recipe whole{{}, {}, own->work, own->flops};
+  RecomputeRecipe whole{{}, {}, own->work, own->flops};
   for (ValueId source : own->sources) {
     if (!chosen.count(source) && (is_kept(source) || !is_large(source, value))) {
       whole.sources.insert(source);
       continue;
     }
-    const std::optional<Recipe> inner = is_concat(source) ? std::nullopt : recipe(source, chosen);
+    const std::optional<RecomputeRecipe> inner = is_concat(source) ? std::nullopt : recipe(source, chosen);
     if (!inner) return std::nullopt;
     whole.sources.insert(inner->sources.begin(), inner->sources.end());
     whole.through.insert(inner->through.begin(), inner->through.end());
@@ -106,23 +106,23 @@ std::optional<Recipe> RecomputeAnalysis::recipe(ValueId value, const std::set<Va
   return whole.work <= kLargestWork ? std::optional(whole) : std::nullopt;
 }
 
-const std::optional<Recipe>& RecomputeAnalysis::own_recipe(ValueId value) const {
+const std::optional<RecomputeRecipe>& RecomputeAnalysis::own_recipe(ValueId value) const {
   auto [known, is_new] = recipes_.try_emplace(value);
   if (!is_new) return known->second;
-  Recipe recipe;
+  RecomputeRecipe recipe;
   bool possible = true;
   if (is_concat(value)) {
     for (ValueId piece : graph_.producer(value).inputs) possible = possible && is_piece(piece) && add(piece, recipe);
   } else {
     possible = add(value, recipe);
   }
-  std::optional<Recipe>& result = recipes_[value];
+  std::optional<RecomputeRecipe>& result = recipes_[value];
   if (possible) result = std::move(recipe);
   return result;
 }
 
 // Adds a value's own work and that of inlined values; what lies in memory becomes a source.
-bool RecomputeAnalysis::add(ValueId value, Recipe& out) const {
+bool RecomputeAnalysis::add(ValueId value, RecomputeRecipe& out) const {
   const Node& node = graph_.producer(value);
   if (is_concat(value) || !node.op->scalar || node.outputs.size() != 1) return false;
   const LoopNest nest = node.op->scalar(make_call(graph_, node));

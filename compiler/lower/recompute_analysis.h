@@ -16,7 +16,7 @@
 namespace netc {
 
 // How a value is computed again: by one kernel, from values in memory.
-struct Recipe {
+struct RecomputeRecipe {
   std::set<ValueId> sources;
   std::set<ValueId> through;    // values that would be in memory, but are computed again on the way
   int64_t work = 0, flops = 0;  // per element
@@ -53,14 +53,14 @@ class RecomputeAnalysis {
 
   // How to compute a value from what is in memory, through values of `chosen`, which are not, and large ones that the backward pass
   // does not keep. Null if that is no cheap element-wise work.
-  std::optional<Recipe> recipe(ValueId value, const std::set<ValueId>& chosen = {}) const;
+  std::optional<RecomputeRecipe> recipe(ValueId value, const std::set<ValueId>& chosen = {}) const;
 
  private:
   bool is_piece(ValueId value) const { return fusion_.pieces.count(value) > 0; }
   void find_uses(const FusedKernel& kernel);
   void note_use(ValueId value, int32_t node);
-  const std::optional<Recipe>& own_recipe(ValueId value) const;
-  bool add(ValueId value, Recipe& out) const;
+  const std::optional<RecomputeRecipe>& own_recipe(ValueId value) const;
+  bool add(ValueId value, RecomputeRecipe& out) const;
 
   const Graph& graph_;
   Fusion fusion_;
@@ -69,7 +69,7 @@ class RecomputeAnalysis {
   std::set<ValueId> results_;
   std::map<ValueId, int32_t> first_use_;
   std::vector<int32_t> node_kernels_;
-  mutable std::map<ValueId, std::optional<Recipe>> recipes_;  // what own_recipe has found
+  mutable std::map<ValueId, std::optional<RecomputeRecipe>> recipes_;  // what own_recipe has found
 };
 
 }  // namespace netc

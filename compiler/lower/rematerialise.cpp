@@ -75,7 +75,7 @@ class Restoration {
     const double seconds = machine_.seconds(0, graph_.type(value).bytes());
     if (needed_.count(value) || seconds > seconds_left_) return;
     const std::optional<Place> place = place_of(value);
-    const std::optional<Recipe> recipe = place ? analysis_.recipe(value, chosen_) : std::nullopt;
+    const std::optional<RecomputeRecipe> recipe = place ? analysis_.recipe(value, chosen_) : std::nullopt;
     if (!recipe || !reads_no_more(value, *recipe, *place->kernel)) return;
     seconds_left_ -= seconds;
     chosen_.insert(value);
@@ -86,7 +86,7 @@ class Restoration {
     report_.push_back({path_of(graph_, value), type.bytes(), recipe->flops * type.elements(), type.bytes()});
   }
 
-  bool reads_no_more(ValueId value, const Recipe& recipe, const FusedKernel& kernel) const {
+  bool reads_no_more(ValueId value, const RecomputeRecipe& recipe, const FusedKernel& kernel) const {
     const std::set<ValueId> operands = analysis_.operands_of(kernel);
     int64_t more = 0;
     for (ValueId source : recipe.sources)
@@ -181,7 +181,7 @@ Graph recompute_for_free(const AnalysedGraph& analysed, std::vector<RecomputedVa
         if (!input.valid() || analysis.role(input) != ValueRole::computed || !operands.count(input) ||
             !analysis.is_worth_it(input))
           continue;
-        const std::optional<Recipe> recipe = analysis.recipe(input);
+        const std::optional<RecomputeRecipe> recipe = analysis.recipe(input);
         bool is_read = recipe.has_value();
         if (recipe)
           for (ValueId source : recipe->sources) is_read = is_read && (!analysis.is_large(source, input) || operands.count(source));
@@ -215,7 +215,7 @@ class LimitedChoice {
     const std::set<ValueId> chosen = first(count);
     std::vector<RecomputedValue> report;
     for (size_t i = 0; i < count; ++i) {
-      const Recipe how = recipe(order_[i], chosen);
+      const RecomputeRecipe how = recipe(order_[i], chosen);
       const TensorType& type = graph_.type(order_[i]);
       report.push_back({path_of(graph_, order_[i]), type.bytes(), how.flops * type.elements(), moved(order_[i], how)});
     }
@@ -228,8 +228,8 @@ class LimitedChoice {
     for (size_t i = 0; i < count; ++i) insert(order_[i], chosen);
     return chosen;
   }
-  Recipe recipe(ValueId value, const std::set<ValueId>& chosen) const {
-    std::optional<Recipe> recipe = analysis_.recipe(value, chosen);
+  RecomputeRecipe recipe(ValueId value, const std::set<ValueId>& chosen) const {
+    std::optional<RecomputeRecipe> recipe = analysis_.recipe(value, chosen);
     NETC_CHECK(recipe, "a value was chosen that cannot be computed again");
     return *std::move(recipe);
   }
@@ -238,7 +238,7 @@ class LimitedChoice {
     if (analysis_.is_concat(value))
       for (ValueId piece : graph_.producer(value).inputs) chosen.insert(piece);
   }
-  int64_t moved(ValueId value, const Recipe& recipe) const {
+  int64_t moved(ValueId value, const RecomputeRecipe& recipe) const {
     int64_t bytes = graph_.type(value).bytes();
     for (ValueId source : recipe.sources) bytes += graph_.type(source).bytes();
     return bytes;
@@ -272,7 +272,7 @@ class LimitedChoice {
 
   // Bytes moved to recompute a value; none if it cannot be, or not cheaply.
   std::optional<int64_t> cost_of(ValueId value, const std::set<ValueId>& chosen) const {
-    const std::optional<Recipe> recipe = analysis_.recipe(value, chosen);
+    const std::optional<RecomputeRecipe> recipe = analysis_.recipe(value, chosen);
     if (!recipe) return std::nullopt;
     size_t large = 0;
     for (ValueId source : recipe->sources) {
@@ -295,7 +295,7 @@ class LimitedChoice {
     return total;
   }
   bool recomputed_through(ValueId other, ValueId value, const std::set<ValueId>& chosen) const {
-    const std::optional<Recipe> recipe = analysis_.recipe(other, chosen);
+    const std::optional<RecomputeRecipe> recipe = analysis_.recipe(other, chosen);
     if (!recipe) return false;
     if (recipe->sources.count(value)) return true;
     if (!analysis_.is_concat(value)) return false;
