@@ -23,7 +23,8 @@ const ModelInfo kModel{
     {"cat", "dog \"x\""},
     {{PreprocessSpec::Kind::resize, 256, 0}, {PreprocessSpec::Kind::center_crop, 224, 224}},
     {0.5, 0.25},
-    {0.1, 1}};
+    {0.1, 1},
+    ""};
 
 TEST(Checkpoint, ModelInfoSurvives) {
   TemporaryFolder folder;
@@ -121,7 +122,7 @@ TEST(Checkpoint, ResumingNeedsATrainingsCheckpoint) {
   State more(program_of({{"conv.weight", {4}}, {"momentum/conv.weight", {4}}}));
   EXPECT_TRUE(error_of(t.folder, [&] {
                 // "w" does not say how convolutions were done: directly, as all were once.
-                restore_training(more, SafetensorsFile(t.folder / "w"), {.recipe = {{"winograd", "off"}}, .target = {}});
+                restore_training(more, SafetensorsFile(t.folder / "w"), {.recipe = {{"winograd", "off"}}, .target = {}, .network = {}});
               }).starts_with("E0601 weights do not fit: 1 loaded, 1 missing: momentum/conv.weight"));
 }
 

@@ -51,7 +51,7 @@ struct Session {
   TrainResult go(int threads = 1) {
     ThreadPool pool(threads);
     if (options.resume.empty()) initialize(context.state(), recipe.seed, pool);
-    return train(context, {recipe, *train_data, test_data.get(), {"linear()", {"a", "b", "c"}, {}, {}, {}}},
+    return train(context, {recipe, *train_data, test_data.get(), {"linear()", {"a", "b", "c"}, {}, {}, {}, {}}},
                  options, pool);
   }
 };
@@ -176,7 +176,7 @@ TEST(Trainer, SaysWhereAnErrorLeftIt) {
   ThreadPool pool(1);
   broken.options.start = reached;
   broken.options.on_step = {};
-  const TrainResult rest = train(broken.context, {broken.recipe, *broken.train_data, broken.test_data.get(), {"linear()", {"a", "b", "c"}, {}, {}, {}}},
+  const TrainResult rest = train(broken.context, {broken.recipe, *broken.train_data, broken.test_data.get(), {"linear()", {"a", "b", "c"}, {}, {}, {}, {}}},
                                  broken.options, pool);
   EXPECT_EQ(rest.step, 20);
   EXPECT_EQ(reached.step, 20);
