@@ -57,10 +57,9 @@ struct StepTolerance {
   double state = 0, loss = 0;
 };
 inline StepTolerance step_tolerance(Precision precision) {
-  if (precision == Precision::f32) return {5e-4, 1e-4};
+  if (storage_of(precision) == DType::f32) return {5e-4, 1e-4};
   // The reference rounds where the step does. Few values lie so close to a rounding boundary that f32 and double precision fall on
-  // different sides; such a one is off by 2^-8 of itself, and one of many terms of the sums behind a gradient. In f16 and tf32,
-  // which have 11 bits of mantissa, by 2^-10.
+  // different sides; such a one is off by 2^-8 of itself, and one of many terms of the sums behind a gradient.
   return {0x1p-9, 0x1p-9};
 }
 

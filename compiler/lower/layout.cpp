@@ -273,6 +273,7 @@ class ContractionRewriter {
     Contraction to;
     to.output = from_.output;
     to.winograd = from_.winograd;
+    to.tf32 = from_.tf32;
     find_extensions();
     for (size_t a = 0; a < from_.axes.size(); ++a) {
       const ContractionAxis& axis = from_.axes[a];

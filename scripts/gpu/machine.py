@@ -86,4 +86,4 @@ def step_tolerance(precision):
     text = (ROOT / "tests/tolerance.h").read_text()
     text = text[text.index("step_tolerance(Precision"):]
     f32, narrow = re.findall(r"return \{([^,}]+), ([^}]+)\};", text)[:2]
-    return tuple(float.fromhex(x) if "x" in x else float(x) for x in (f32 if precision == "f32" else narrow))
+    return tuple(float.fromhex(x) if "x" in x else float(x) for x in (f32 if precision in ("f32", "tf32") else narrow))
