@@ -315,7 +315,7 @@ API CuResult cuModuleGetFunction(CuFunction* function, CuModule module, const ch
     return kNotFound;
   }
   std::unique_ptr<CUfunc_st>& slot = module->functions[name];
-  slot = std::move(made);
+  if (!slot) slot = std::move(made);  // asked for again it is the same one, as the driver's is
   *function = slot.get();
   return 0;
 }
