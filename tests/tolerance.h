@@ -57,9 +57,11 @@ struct StepTolerance {
   double state = 0, loss = 0;
 };
 inline StepTolerance step_tolerance(Precision precision) {
-  if (storage_of(precision) == DType::f32) return {5e-4, 1e-4};
+  if (precision == Precision::f32) return {5e-4, 1e-4};
   // The reference rounds where the step does. Few values lie so close to a rounding boundary that f32 and double precision fall on
-  // different sides; such a one is off by 2^-8 of itself, and one of many terms of the sums behind a gradient.
+  // different sides; such a one is off by 2^-8 of itself, and one of many terms of the sums behind a gradient. In tf32, with 11
+  // bits of mantissa, it is off by 2^-10, in products only.
+  if (precision == Precision::tf32) return {0x1p-10, 0x1p-11};
   return {0x1p-9, 0x1p-9};
 }
 

@@ -85,5 +85,5 @@ def step_tolerance(precision):
     """(of a state's largest value, of a loss), of one implementation of two steps: from tests/tolerance.h."""
     text = (ROOT / "tests/tolerance.h").read_text()
     text = text[text.index("step_tolerance(Precision"):]
-    f32, narrow = re.findall(r"return \{([^,}]+), ([^}]+)\};", text)[:2]
-    return tuple(float.fromhex(x) if "x" in x else float(x) for x in (f32 if precision in ("f32", "tf32") else narrow))
+    f32, tf32, narrow = re.findall(r"return \{([^,}]+), ([^}]+)\};", text)[:3]
+    return tuple(float.fromhex(x) if "x" in x else float(x) for x in {"f32": f32, "tf32": tf32}.get(precision, narrow))
