@@ -232,6 +232,7 @@ class Evaluation(Case):
         self.assertEqual([(r["precision"], r["noise"]) for r in rows],
                          [(p, n) for p in ("f32", "bf16", "f16") for n in (0, 0.01, 0.5)])
         plain = self.json("eval", "tiny.net", "--weights", "a/last.safetensors")
+        self.assertEqual(plain.pop("skipped"), 0)
         self.assertEqual({k: rows[0][k] for k in plain}, plain)
         for row in rows:
             self.assertEqual(row["noise"] == 0 and row["precision"] == "f32", row["loss"] == plain["loss"], row)

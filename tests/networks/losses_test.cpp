@@ -21,13 +21,14 @@ std::map<std::string, double> outputs_of(const std::string& keys, const std::vec
   Project project;
   DiagnosticSink sink;
   project.load_text("t.net", R"(
-network scores { input image: [3, 1, 1]; flatten; output logits }
+network scores { input image: [3, 1, 1]; param none: [3] = zeros; flatten; add(none); output logits }
 dataset data { train = numpy("x.npy", "y.npy"); test = numpy("x.npy", "y.npy") }
 train run = scores on data { optimizer = sgd(); schedule = constant(0.1); batch = 4; epochs = 1; )" + keys + " }\n", sink);
   const auto net = elaborate(project, "t.net:run", {.purpose = purpose, .batch = kSamples}, sink);
   EXPECT_TRUE(net) << (sink.all().empty() ? "" : sink.all().front().message);
   InterpretInputs inputs;
   inputs.inputs["image"] = {{kSamples, kClasses, 1, 1}, kScores};
+  inputs.states["none"] = {{kClasses}, std::vector<double>(kClasses, 0)};
   inputs.inputs["label"] = {{kSamples}, labels};
   if (!mix.empty()) inputs.inputs["mix"] = {{kSamples, 7}, mix};
   inputs.scalars.valid_count = kSamples;
