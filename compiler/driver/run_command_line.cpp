@@ -1,8 +1,10 @@
 // From arguments to an exit code: the one place where exceptions end.
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <sstream>
 
 #include "compiler/base/error.h"
 #include "compiler/driver/commands.h"
@@ -19,10 +21,14 @@ ExitCode exit_code_of(const std::string& code) {
   return kExitProgram;
 }
 
+// Lines of `message` after the first are notes.
 Diagnostic as_diagnostic(const std::string& code, const std::string& message, const std::string& fix) {
   Diagnostic diagnostic;
   diagnostic.code = code;
-  diagnostic.message = message;
+  std::istringstream lines(message);
+  std::getline(lines, diagnostic.message);
+  for (std::string line; std::getline(lines, line);)
+    diagnostic.notes.push_back(line.substr(std::min(line.find_first_not_of(' '), line.size())));
   if (!fix.empty()) diagnostic.fixes.push_back({fix, "", {}});
   return diagnostic;
 }

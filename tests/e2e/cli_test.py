@@ -166,6 +166,8 @@ class CommandLine(Case):
         for call in ("cuModuleLoadData", "cuLaunchKernel", "cuStreamBeginCapture_v2", "cuGraphLaunch"):
             self.assertIn(call, calls)
         self.assertRegex(self.bench_on_gpu(env=env).stdout, r"kernels: \d+ from the cache\n")
+        full = self.netc("bench", "tiny.net", "--batch", 400000, "--seconds", "0.01", "--device", "cuda", code=4, env=env).stderr
+        self.assertRegex(full, r"E0911 out of memory on the GPU: .*\nnote: the plan: state .*\nnote: a batch of about \d+ would fit")
         moved = self.bench_on_gpu(env=env, before="// other lines, the same kernels\n")
         self.assertRegex(moved.stdout, r"kernels: \d+ from the cache\n")
 
