@@ -2,7 +2,7 @@
 """Stochastic weight averaging end to end: exact after interruptions, and what it leaves."""
 import json
 
-from support import Case, main, read_safetensors
+from support import Case, main
 
 
 class Averaging(Case):
@@ -11,18 +11,6 @@ class Averaging(Case):
 
     def last(self, out):
         return (self.folder / out / "last.safetensors").read_bytes()
-
-    def recipe(self, keys, **extra):
-        self.tiny(**extra)
-        text = (self.folder / "tiny.net").read_text()
-        return self.write("tiny.net", text.replace("    loss = cross_entropy()", "    " + keys))
-
-
-    def tensors(self, path):
-        header, data = read_safetensors(self.folder / path)
-        header.pop("__metadata__")
-        return {name: data[slice(*entry["data_offsets"])] for name, entry in header.items()}
-
 
     def test_stochastic_weight_averaging(self):
         self.recipe('swa = average(start = 2epochs, every = 3steps, lr = 0.05, anneal = 1epochs); accumulate = 2', epochs=4)

@@ -5,7 +5,7 @@ import json
 import struct
 import tarfile
 
-from support import CLASSES, Case, main, read_safetensors, write_npy, write_png
+from support import CLASSES, Case, main, write_npy, write_png
 
 COUNTS = [64, 32, 16, 16]  # of 128 samples; balanced weights are 128 / (4 * count), all of them exact
 BALANCED = [0.5, 1.0, 2.0, 2.0]
@@ -48,11 +48,6 @@ class Data(Case):
 
     def train(self, network, out, *extra, code=0):
         return self.netc("train", network, "--seed", 7, "--output", out, *extra, code=code)
-
-    def tensors(self, path):
-        header, data = read_safetensors(self.folder / path)
-        del header["__metadata__"]
-        return {name: data[slice(*entry["data_offsets"])] for name, entry in header.items()}
 
     def test_shards_are_the_same_samples(self):
         self.shards()

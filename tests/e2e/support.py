@@ -127,6 +127,18 @@ class Case(unittest.TestCase):
         write_samples(self.folder, "test", test, 2)
         return self.write("tiny.net", TINY_NET.format(batch=batch, epochs=epochs))
 
+    def recipe(self, keys, **extra):
+        """The tiny network with `keys` in the place of its recipe's loss."""
+        self.tiny(**extra)
+        text = (self.folder / "tiny.net").read_text()
+        return self.write("tiny.net", text.replace("    loss = cross_entropy()", "    " + keys))
+
+    def tensors(self, path):
+        """name: bytes, of a safetensors file."""
+        header, data = read_safetensors(self.folder / path)
+        header.pop("__metadata__")
+        return {name: data[slice(*entry["data_offsets"])] for name, entry in header.items()}
+
 
 def main():
     unittest.main(verbosity=1)

@@ -200,16 +200,6 @@ class Train(Case):
         loss = [self.json("eval", "tiny.net", "--weights", "a/last.safetensors", "--cpu", cpu)["loss"] for cpu in ("x86-64", "host")]
         self.assertAlmostEqual(*loss, delta=1e-5)
 
-    def recipe(self, keys, **extra):
-        self.tiny(**extra)
-        text = (self.folder / "tiny.net").read_text()
-        return self.write("tiny.net", text.replace("    loss = cross_entropy()", "    " + keys))
-
-    def tensors(self, path):
-        header, data = read_safetensors(self.folder / path)
-        header.pop("__metadata__")
-        return {name: data[slice(*entry["data_offsets"])] for name, entry in header.items()}
-
     def test_frozen_layers_keep_their_bits(self):
         self.tiny()
         self.train("first")
