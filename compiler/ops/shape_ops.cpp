@@ -8,6 +8,7 @@
 #include "compiler/ops/check.h"
 #include "compiler/ops/families.h"
 #include "compiler/ops/nest.h"
+#include "compiler/ops/registry.h"
 #include "compiler/ops/rows.h"
 
 namespace netc {
@@ -182,27 +183,13 @@ LoopNest scalar_slice(const OpCall& call) {
   });
 }
 
-// The steps between the gradient's elements become zeros by reshapes:
-// [.., n, ..] -> [.., n, 1, ..] -> padded [.., n, step, ..] -> [.., n * step, ..], cut to what fits.
 Values vjp_slice(Builder& b, const VjpCall& call) {
   const Ints &begins = call.attrs.ints("begins"), &sizes = call.attrs.ints("sizes"), &steps = call.attrs.ints("steps");
   const Shape shape = b.type(call.inputs[0]).shape;
-  const size_t rank = shape.size();
-  Shape spread, merged, fitting;
-  Ints gaps, after;
-  for (size_t i = 0; i < rank; ++i) {
-    spread.insert(spread.end(), {sizes[i], 1});
-    gaps.insert(gaps.end(), {0, steps[i] - 1});
-    merged.push_back(sizes[i] * steps[i]);
-    fitting.push_back(std::min(merged[i], shape[i] - begins[i]));
-    after.push_back(shape[i] - begins[i] - fitting[i]);
-  }
-  ValueId dy = call.output_gradients[0];
-  if (merged != sizes) {
-    dy = build::pad(b, build::reshape(b, dy, spread), Ints(spread.size(), 0), gaps, 0);
-    dy = build::reshape(b, dy, merged);
-    if (fitting != merged) dy = build::slice(b, dy, Ints(rank, 0), fitting, Ints(rank, 1));
-  }
+  const ValueId dy = call.output_gradients[0];
+  if (steps != Ints(steps.size(), 1)) return {b.emit(op("slice_gradient"), {dy}, {{"shape", shape}, {"begins", begins}, {"steps", steps}})};
+  Ints after;
+  for (size_t i = 0; i < shape.size(); ++i) after.push_back(shape[i] - begins[i] - sizes[i]);
   return {build::pad(b, dy, begins, after, 0)};
 }
 
@@ -219,6 +206,58 @@ OpDef slice_row() {
         {"channels", {reals({2, 6, 3, 3})}, {{"begins", Ints{0, 2, 0, 0}}, {"sizes", Ints{2, 3, 3, 3}}, {"steps", Ints{1, 1, 1, 1}}}},
         {"strided", {reals({2, 3, 7, 8})}, {{"begins", Ints{0, 0, 0, 1}}, {"sizes", Ints{2, 3, 4, 3}}, {"steps", Ints{1, 1, 2, 3}}}},
         {"whole", {reals({3, 4})}, {{"begins", Ints{0, 0}}, {"sizes", Ints{3, 4}}, {"steps", Ints{1, 1}}}}};
+  };
+  return def;
+}
+
+// ---- slice_gradient
+
+std::vector<TensorType> infer_slice_gradient(const OpCall& call) {
+  check::floating(call, 0);
+  const Shape &from = call.inputs[0].shape, &shape = call.attrs.ints("shape");
+  for (const char* attr : {"shape", "begins", "steps"}) require_length(call, attr, from.size());
+  for (size_t i = 0; i < from.size(); ++i) {
+    const int64_t begin = call.attrs.ints("begins")[i], step = call.attrs.ints("steps")[i];
+    check::require_argument(begin >= 0 && step >= 1 && begin + (from[i] - 1) * step < shape[i], "the slice must lie in its tensor", "shape");
+  }
+  check::count(shape);
+  return {{call.inputs[0].dtype, shape}};
+}
+
+LoopNest scalar_slice_gradient(const OpCall& call) {
+  const Shape& from = call.inputs[0].shape;
+  LoopNest nest = map_over(call.outputs[0].shape);
+  Dag& d = nest.dag;
+  std::vector<ExprId> indices;
+  ExprId inside = kNoExpr;
+  for (size_t i = 0; i < from.size(); ++i) {
+    const int64_t begin = call.attrs.ints("begins")[i], step = call.attrs.ints("steps")[i];
+    const ExprId distance = d.index_sub(d.axis(static_cast<int>(i)), d.index(begin));
+    const ExprId index = step == 1 ? distance : d.index_floor_div(distance, step);
+    indices.push_back(index);
+    if (step > 1) inside = d.logical_and(inside, d.index_equal(d.index_floor_mod(distance, step), d.index(0)));
+    if (begin > 0 || from[i] * step < call.attrs.ints("shape")[i]) inside = d.logical_and(inside, d.in_range(index, from[i]));
+  }
+  nest.stores.push_back({0, d.load(0, std::move(indices), inside)});
+  return nest;
+}
+
+Values vjp_slice_gradient(Builder& b, const VjpCall& call) {
+  return {build::slice(b, call.output_gradients[0], call.attrs.ints("begins"), b.type(call.inputs[0]).shape, call.attrs.ints("steps"))};
+}
+
+OpDef slice_gradient_row() {
+  OpDef def = shape_row("slice_gradient", "y[begins + i * steps] = x[i], and zeros elsewhere.",
+                        {ints_attr("shape", "y's shape"), ints_attr("begins", "the first index, an axis each"),
+                         ints_attr("steps", "the distance between indices, an axis each")});
+  def.infer = infer_slice_gradient;
+  def.arithmetic = Arithmetic::movement;
+  def.vjp = vjp_slice_gradient;
+  def.scalar = scalar_slice_gradient;
+  def.samples = [] {
+    return std::vector<OpSample>{
+        {"pixels", {reals({2, 3, 4, 3})}, {{"shape", Ints{2, 3, 8, 5}}, {"begins", Ints{0, 0, 0, 0}}, {"steps", Ints{1, 1, 2, 2}}}},
+        {"from within", {reals({2, 3, 4})}, {{"shape", Ints{5, 3, 14}}, {"begins", Ints{1, 0, 2}}, {"steps", Ints{2, 1, 3}}}}};
   };
   return def;
 }
@@ -434,7 +473,7 @@ OpDef upsample_row() {
 }  // namespace
 
 std::vector<OpDef> shape_ops() {
-  return {reshape_row(), transpose_row(), slice_row(), pad_row(), concat_row(), broadcast_row(), upsample_row()};
+  return {reshape_row(), transpose_row(), slice_row(), slice_gradient_row(), pad_row(), concat_row(), broadcast_row(), upsample_row()};
 }
 
 }  // namespace netc

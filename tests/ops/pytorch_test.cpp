@@ -23,7 +23,7 @@ const std::set<std::string> kParts = {
     "batch_norm_sums", "batch_norm_statistics", "channel_affine", "batch_norm_gradient", "batch_norm_gradient_sums",
     "batch_norm_gradient_statistics", "batch_norm_gradient_apply", "convolution_data_gradient",
     "convolution_weight_gradient", "max_pool_gradient", "average_pool_gradient", "adaptive_average_pool_gradient",
-    "relu_gradient", "leaky_relu_gradient", "sigmoid_gradient", "tanh_gradient", "silu_gradient", "gelu_gradient"};
+    "slice_gradient", "relu_gradient", "leaky_relu_gradient", "sigmoid_gradient", "tanh_gradient", "silu_gradient", "gelu_gradient"};
 
 Attrs attrs_of(const json& object) {
   Attrs attrs;
