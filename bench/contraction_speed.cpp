@@ -2,9 +2,10 @@
 // measured in the same run.
 //
 //   contraction_speed [--batch 8] [--threads 1] [--only TEXT] [--direction forward|data|weight] [--seconds 0.1]
-//                     [--bf16] [--cold] [--winograd] [--tune] [--plans] [--asm]
+//                     [--bf16] [--cold] [--winograd] [--cifar] [--tune] [--plans] [--asm]
 // `--bf16`: operands of 16 bits; shares are still of the f32 peak. `--cold` gives every run operands that left the caches, as in a training step. `--winograd`: the 3x3 layers
-// of ResNets also by F(2,3) and F(4,3), beside the direct contraction. `--tune` compiles the neighbours of the plan's tile too and prints the best. Times are the best of many runs.
+// of ResNets also by F(2,3) and F(4,3), beside the direct contraction; with `--direction weight` their weight gradients. `--cifar`: the layers
+// of CIFAR-10's ResNet-20 instead. `--tune` compiles the neighbours of the plan's tile too and prints the best. Times are the best of many runs.
 #include <immintrin.h>
 
 #include <bit>
@@ -19,6 +20,7 @@
 
 #include "compiler/backend/cpu/cpu_backend.h"
 #include "compiler/lower/contraction_plan.h"
+#include "compiler/ops/registry.h"
 #include "runtime/cpu/load.h"
 #include "runtime/thread_pool.h"
 #include "tests/cpu/blocked_convolution.h"
@@ -186,8 +188,21 @@ struct Options {
   std::string only, direction;
   double seconds = 0.1;
   DType dtype = DType::f32;
-  bool cold = false, winograd = false, tune = false, plans = false, assembly = false;
+  bool cold = false, winograd = false, cifar = false, tune = false, plans = false, assembly = false;
 };
+
+// Those of the CIFAR-10 ResNets: 3x3 everywhere.
+std::vector<Layer> cifar_resnet(int64_t n) {
+  std::vector<Layer> layers{{1, {n, 3, 32, 32, 16, 3, 3, 1, 1}, true, false}};
+  layers.push_back({6, {n, 16, 32, 32, 16, 3, 3, 1, 1}, true, true});
+  layers.push_back({1, {n, 16, 32, 32, 32, 3, 3, 2, 1}, true, true});
+  layers.push_back({5, {n, 32, 16, 16, 32, 3, 3, 1, 1}, true, true});
+  layers.push_back({1, {n, 32, 16, 16, 64, 3, 3, 2, 1}, true, true});
+  layers.push_back({5, {n, 64, 8, 8, 64, 3, 3, 1, 1}, true, true});
+  return layers;
+}
+
+std::vector<Layer> layers_of(const Options& options) { return options.cifar ? cifar_resnet(options.batch) : resnet50(options.batch); }
 
 std::string text_of(const DirectTile& tile) {
   return std::to_string(tile.groups) + "x" + std::to_string(tile.rows) + (tile.group_innermost ? " inner " : " outer ") +
@@ -235,7 +250,7 @@ void measure(const Options& options) {
     std::printf("%s\n", name_of(direction));
     double log_share = 0, total = 0, flops_total = 0;
     int layers = 0;
-    for (const Layer& layer : resnet50(options.batch)) {
+    for (const Layer& layer : layers_of(options)) {
       const std::string name = name_of(layer.convolution);
       if (name.find(options.only) == std::string::npos) continue;
       if (direction == Direction::data_gradient && layer.convolution.c < 16) continue;
@@ -262,15 +277,24 @@ void measure(const Options& options) {
   }
 }
 
+// Of dense tensors.
+Contraction weight_gradient_of(const BlockedConvolution& v) {
+  const OpDef& def = op("convolution_weight_gradient");
+  const Attrs attrs = complete_attrs(def, {{"pad_h", v.pad}, {"pad_w", v.pad}, {"window_h", v.window_h}, {"window_w", v.window_w}});
+  OpCall call{attrs, {{DType::f32, {v.n, v.c, v.h, v.w}}, {DType::f32, {v.n, v.k, v.out_h(), v.out_w()}}}, {true, true}, {}};
+  call.outputs = def.infer(call);
+  return def.contract(call);
+}
+
 // The 3x3 layers with stride 1 of ResNet-18, directly and by Winograd, by turns.
 void compare_winograd(const Options& options) {
   const Target target = host_target();
   ThreadPool pool(options.threads);
   std::printf("%d threads; columns: microseconds directly; by tile 2 and 4: microseconds, gain, tasks; what would be chosen\n", options.threads);
-  for (const Layer& layer : resnet50(options.batch)) {
+  for (const Layer& layer : layers_of(options)) {
     const BlockedConvolution& v = layer.convolution;
     const std::string name = name_of(v);
-    if (v.window_h != 3 || v.stride != 1 || name.find(options.only) == std::string::npos) continue;
+    if (v.window_h != 3 || v.stride != 1 || v.c < 16 || name.find(options.only) == std::string::npos) continue;
     KernelBody body = blocked_body(v, Direction::forward, true);
     add_epilogue(body, v.k, true);
     Kernel direct(body, target, std::nullopt, options.cold);
@@ -286,6 +310,33 @@ void compare_winograd(const Options& options) {
     std::printf("   %s\n", choice ? std::to_string(choice->tile).c_str() : "direct");
     if (options.plans) std::printf("%s%s", to_string(two.winograd()).c_str(), to_string(four.winograd()).c_str());
     if (options.assembly) std::printf("%s", emit_asm_text(with_winograd(body, {4}), "kernel", target).c_str());
+  }
+}
+
+// Their weight gradients, in the parts that would be chosen, by turns.
+void compare_winograd_gradients(const Options& options) {
+  const Target target = host_target();
+  ThreadPool pool(options.threads);
+  std::printf("%d threads; columns: microseconds directly; by tile 2 and 4: microseconds, gain, tasks; what would be chosen\n", options.threads);
+  for (const Layer& layer : layers_of(options)) {
+    const BlockedConvolution& v = layer.convolution;
+    const std::string name = name_of(v);
+    if (v.window_h != 3 || v.stride != 1 || v.c < 16 || name.find(options.only) == std::string::npos) continue;
+    const WinogradGradientChoice choice = choose_winograd_gradient(weight_gradient_of(v), {}, target);
+    const KernelBody body = blocked_body(v, Direction::weight_gradient);
+    Kernel direct(body, target, std::nullopt, options.cold);
+    Kernel two(with_winograd_gradient(body, {2}, choice.parts), target, std::nullopt, options.cold),
+        four(with_winograd_gradient(body, {4}, choice.parts), target, std::nullopt, options.cold);
+    double best[3] = {1e9, 1e9, 1e9};
+    Kernel* const kernels[3] = {&direct, &two, &four};
+    for (int turn = 0; turn < 5; ++turn)
+      for (int i = 0; i < 3; ++i) best[i] = std::min(best[i], best_seconds(options.seconds / 5, [&] { kernels[i]->run(pool); }));
+    std::printf("  %-36s %8.0f", name.c_str(), best[0] * 1e6);
+    for (int i = 1; i < 3; ++i) std::printf("   %8.0f %5.2f %4ld", best[i] * 1e6, best[0] / best[i], static_cast<long>(kernels[i]->tasks));
+    std::printf("   %s, %ld parts\n", choice.reason.c_str(), static_cast<long>(choice.parts));
+    if (options.plans)
+      for (int64_t tile : {2, 4}) std::printf("%s", to_string(plan_winograd_gradient(with_winograd_gradient(body, {tile}, choice.parts), target)).c_str());
+    if (options.assembly) std::printf("%s", emit_asm_text(with_winograd_gradient(body, {4}, choice.parts), "kernel", target).c_str());
   }
 }
 
@@ -307,11 +358,13 @@ int main(int count, char** arguments) {
     else if (flag == "--bf16") options.dtype = DType::bf16;
     else if (flag == "--cold") options.cold = true;
     else if (flag == "--winograd") options.winograd = true;
+    else if (flag == "--cifar") options.cifar = true;
     else if (flag == "--tune") options.tune = true;
     else if (flag == "--plans") options.plans = true;
     else if (flag == "--asm") options.assembly = true;
     else return std::fprintf(stderr, "unknown flag %s\n", flag.c_str()), 2;
   }
-  if (options.winograd) compare_winograd(options);
+  if (options.winograd && options.direction == "weight") compare_winograd_gradients(options);
+  else if (options.winograd) compare_winograd(options);
   else measure(options);
 }

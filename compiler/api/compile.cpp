@@ -12,6 +12,7 @@
 #include "compiler/base/error.h"
 #include "compiler/lower/split_plan.h"
 #include "compiler/lower/tasks.h"
+#include "compiler/lower/winograd_gradient_plan.h"
 #include "compiler/lower/winograd_plan.h"
 #include "compiler/passes/average.h"
 #include "compiler/passes/cast_precision.h"
@@ -81,6 +82,14 @@ ChooseWinograd winograd_chooser(const CompileSettings& settings, const LayoutOpt
     if (!settings.winograd) return {std::nullopt, "Winograd is off"};
     return choose_winograd(contraction, weights, layouts, target);
   };
+}
+
+WinogradGradientGraph with_winograd_gradients(const Graph& graph, const CompileSettings& settings, const LayoutOptions& layouts,
+                                              const Target& target) {
+  return use_winograd_gradients(graph, [&](const Contraction& weight_gradient) -> WinogradGradientChoice {
+    if (!settings.winograd) return {std::nullopt, 1, "Winograd is off"};
+    return choose_winograd_gradient(weight_gradient, layouts, target);
+  });
 }
 
 // `least`: the bytes of the smallest plan that there is.
@@ -266,10 +275,13 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   c.gradient = differentiate(c.network.graph, "loss", optimizer.loss_scale);
   const LayoutOptions layouts = layouts_for(c.target, settings);
   Graph direct_grad = optimize_for(c.target, with_precision(*c.gradient, c.precision));
-  if (!is_cuda(c.target))
-    direct_grad = split_sums(direct_grad, [&](const Contraction& contraction, DType dtype) {
+  if (!is_cuda(c.target)) {
+    WinogradGradientGraph weights = with_winograd_gradients(direct_grad, settings, layouts, c.target);
+    c.winograd_gradients = std::move(weights.decisions);
+    direct_grad = split_sums(weights.graph, [&](const Contraction& contraction, DType dtype) {
       return choose_parts(contraction, dtype, layouts, c.target);
     });
+  }
   const Graph direct_eval = optimize_for(c.target, with_precision(c.evaluation->graph, c.precision));
   const std::vector<ParameterGroup> groups = recipe ? recipe->groups : std::vector<ParameterGroup>{};
   // Weights lie as a direct convolution reads them: what they are transformed to is not kept.

@@ -21,6 +21,7 @@
 #include "compiler/lower/build_program.h"
 #include "compiler/lower/rematerialise.h"
 #include "compiler/passes/winograd.h"
+#include "compiler/passes/winograd_gradient.h"
 
 namespace netc {
 
@@ -73,6 +74,7 @@ struct Compilation {
   Recomputation recomputation;
   std::vector<WinogradDecision> winograd;  // how each convolution and data gradient is done, and why
   std::vector<DType> probed;               // probe: the types to which the layers' values are rounded
+  std::vector<WinogradGradientGraph::Decision> winograd_gradients;  // how each weight gradient is done, and why
   CodeOrigin origin;  // after generate
   StageSeconds seconds;
 };

@@ -68,10 +68,12 @@ std::vector<ConversionNote> conversions(const Schedule& schedule) {
   return notes;
 }
 
-void add_convolutions(std::vector<LayerReport>& layers, const LeafIndex& leaves, const std::vector<WinogradDecision>& decisions) {
-  for (const WinogradDecision& decision : decisions)
+void add_convolutions(std::vector<LayerReport>& layers, const LeafIndex& leaves, const Compilation& c) {
+  for (const WinogradDecision& decision : c.winograd)
     if (const size_t* layer = leaves.find(decision.path))
       (decision.gradient ? layers[*layer].data_gradients : layers[*layer].convolutions).push_back(decision.choice);
+  for (const auto& [path, choice] : c.winograd_gradients)
+    if (const size_t* layer = leaves.find(path)) layers[*layer].weight_gradients.push_back({choice.winograd, choice.reason});
 }
 
 std::vector<LayerReport> layer_reports(const Project& project, const ElaboratedNetwork& network) {
@@ -149,7 +151,7 @@ NetworkReport explain_network(Project& project, const NetworkRequest& request, i
     add_kernels(report.layers, leaves, lowered);
     report.conversions = conversions(lowered.schedule);  // the optimizer, over flat slabs, has none
   }
-  add_convolutions(report.layers, leaves, c.winograd);
+  add_convolutions(report.layers, leaves, c);
   return report;
 }
 

@@ -27,7 +27,7 @@ struct LayerReport {
   int64_t parameters = 0, flops = 0;
   ReceptiveField field;
   std::vector<KernelNote> kernels;
-  std::vector<WinogradChoice> convolutions, data_gradients;  // how each of them is done, and why
+  std::vector<WinogradChoice> convolutions, data_gradients, weight_gradients;  // how each of them is done, and why
 };
 
 // A launch that only brings a value into another layout.

@@ -96,7 +96,8 @@ Json to_json(const NetworkReport& report) {
     layers.push_back({{"path", layer.path}, {"kind", layer.kind}, {"call", layer.text}, {"depth", layer.depth}, {"leaf", layer.leaf},
                       {"output", layer.output}, {"parameters", layer.parameters}, {"flops", layer.flops},
                       {"receptive_field", {layer.field.height, layer.field.width}}, {"source", layer.source}, {"kernels", kernels},
-                      {"convolutions", choices_json(layer.convolutions)}, {"data_gradients", choices_json(layer.data_gradients)}});
+                      {"convolutions", choices_json(layer.convolutions)}, {"data_gradients", choices_json(layer.data_gradients)},
+                      {"weight_gradients", choices_json(layer.weight_gradients)}});
   }
   Json inputs = Json::array(), outputs = Json::array();
   for (const PortReport& port : report.inputs)
@@ -142,6 +143,7 @@ std::string convolutions_text(const LayerReport& layer) {
   };
   for (const WinogradChoice& choice : layer.convolutions) add("", choice);
   for (const WinogradChoice& choice : layer.data_gradients) add("its data gradient: ", choice);
+  for (const WinogradChoice& choice : layer.weight_gradients) add("its weight gradient: ", choice);
   return text;
 }
 

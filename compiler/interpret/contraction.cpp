@@ -161,7 +161,7 @@ HostTensor rounded_to_tf32(HostTensor tensor) {
 }  // namespace
 
 HostTensor evaluate_contraction(const Contraction& c, const HostTensor& first, const HostTensor& second) {
-  if (c.winograd) return evaluate_winograd(c, first, second);
+  if (c.transforms_weights()) return evaluate_winograd(c, first, second);
   if (c.tf32) {
     Contraction plain = c;
     plain.tf32 = false;

@@ -21,7 +21,7 @@ std::vector<HostTensor> evaluate_nest(const LoopNest& nest, const std::vector<co
 
 // The output tensor, given the tensors at first_input() and second_input() (of second_shape()).
 HostTensor evaluate_contraction(const Contraction& contraction, const HostTensor& first, const HostTensor& second);
-// The same for one with Contraction::winograd, by its definition (ir/winograd.h).
+// The same for one that is given its weights transformed, by its definition (ir/winograd.h).
 HostTensor evaluate_winograd(const Contraction& contraction, const HostTensor& x, const HostTensor& transformed);
 
 }  // namespace netc

@@ -68,7 +68,7 @@ AxisRole Contraction::role(int axis) const {
 
 Shape Contraction::second_shape() const {
   const Shape& shape = tensors[static_cast<size_t>(second_input())].shape;
-  return winograd ? transformed_shape(shape, *winograd) : shape;
+  return transforms_weights() ? transformed_shape(shape, *winograd) : shape;
 }
 
 int64_t Contraction::multiply_adds() const {
@@ -79,7 +79,7 @@ int64_t Contraction::multiply_adds() const {
 
 void verify(const Contraction& contraction) {
   NETC_CHECK(contraction.output >= 0 && contraction.output < 3, "the output is one of three tensors");
-  NETC_CHECK(!contraction.winograd || contraction.output == 2, "Winograd's convolution is a forward one");
+  NETC_CHECK(!contraction.winograd || contraction.output != 0, "Winograd's data gradient is a forward convolution");
   NETC_CHECK(!contraction.winograd || !contraction.tf32, "Winograd's products are in f32");
   int axis_count = static_cast<int>(contraction.axes.size());
   for (const ContractionAxis& axis : contraction.axes)
@@ -110,7 +110,7 @@ std::string to_string(const Contraction& contraction) {
   text += "\n ";
   for (size_t t = 0; t < 3; ++t)
     text += fmt::format("{} t{}: {}", t == 0 ? "" : ",", t, netc::to_string(contraction.tensors[t].shape));
-  if (contraction.winograd) text += ", transformed for Winograd's " + to_string(*contraction.winograd);
+  if (contraction.winograd) text += (contraction.output == 2 ? ", transformed for Winograd's " : ", by Winograd's ") + to_string(*contraction.winograd);
   if (contraction.tf32) text += ", rounded to tf32";
   return text + "\n";
 }

@@ -54,9 +54,12 @@ struct Contraction {
   std::vector<ContractionAxis> axes;
   std::array<ContractionTensor, 3> tensors;
   int output = 2;
-  // A 3x3 convolution, forward, that is given its weights transformed.
+  // A 3x3 convolution by Winograd's algorithm: forward, given its weights transformed, or a weight gradient, whose tensors are
+  // as they are.
   std::optional<Winograd> winograd{};
   bool tf32 = false;  // multiplies its f32 inputs rounded to tf32 (ir/dag.h)
+
+  bool transforms_weights() const { return winograd && output == 2; }
 
   int first_input() const { return output == 0 ? 1 : 0; }
   int second_input() const { return output == 2 ? 1 : 2; }

@@ -4,7 +4,8 @@
 //
 //   y = A^T [ sum over channels of (G w G^T) * (B^T x B) ] A       for every tile of m x m outputs
 // of the (m+2) x (m+2) inputs x around them; * multiplies elements. F(2) needs 4, F(4) 2.25 products an output, a
-// window has 9. The weights' part, U = G w G^T, is computed once.
+// window has 9. The weights' part, U = G w G^T, is computed once. The gradient of the weights is the adjoint, with as many products:
+//   dw = G^T [ sum over tiles of (B^T x B) * (A dy A^T) ] G
 //
 // Error. The transforms add and subtract what nearly cancels, so an error is relative to the largest values around it, not
 // to its own result. The matrices interpolate at 0, infinity and +-1 for F(2), +-5/8 and +-3/2 for F(4): exact in binary, and

@@ -96,7 +96,7 @@ std::optional<std::array<Layout, 3>> image_layouts(const Contraction& contractio
   if (!split_c) layouts[1] = weight_layout({0, 1}, {0});
   else if (contraction.output == 0) layouts[1] = grouped ? weight_layout({0, 1}, {0, 1}) : weight_layout({1, 0}, {0, 1});
   else layouts[1] = weight_layout({0, 1}, {1, 0});
-  if (contraction.winograd) layouts[1] = transformed_layout();
+  if (contraction.transforms_weights()) layouts[1] = transformed_layout();
   const ContractionTensor& x = contraction.tensors[0];
   if (contraction.output != 0) set_halo(layouts[0], 3, overhang(contraction, x.index[3], x.shape[3]));
   else set_halo(layouts[2], 3, gradient_overhang(contraction, x.index[3], x.shape[3]));

@@ -44,7 +44,7 @@ std::vector<SolvedDimension> solve_output(const Contraction& c) {
 }
 
 KernelBody contraction_as_nest(const KernelBody& body) {
-  NETC_CHECK(!body.contraction->contraction.winograd, "transformed weights have a form of their own");
+  NETC_CHECK(!body.contraction->contraction.winograd, "Winograd's convolutions have a form of their own");
   const Contraction& c = body.contraction->contraction;
   const ContractionTensor& out = c.tensors[static_cast<size_t>(c.output)];
   const std::vector<SolvedDimension> solved = solve_output(c);

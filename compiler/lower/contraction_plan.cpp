@@ -10,7 +10,10 @@ constexpr bool is_plan = !std::is_same_v<std::decay_t<Plan>, std::monostate>;
 
 ContractionPlan plan_contraction(const KernelBody& body, const Target& target, const std::optional<DirectTile>& tile) {
   if (!body.contraction || body.contraction->contraction.tf32) return {};  // rounding while multiplying is for tensor cores
-  if (body.contraction->contraction.winograd) return plan_winograd(body, target);
+  if (const Contraction& c = body.contraction->contraction; c.winograd) {
+    if (c.output == 1) return plan_winograd_gradient(body, target);
+    return plan_winograd(body, target);
+  }
   if (std::optional<DirectPlan> plan = plan_direct(body, target, tile)) return *std::move(plan);
   if (std::optional<GemmPlan> plan = plan_gemm(body, target)) return *std::move(plan);
   return {};

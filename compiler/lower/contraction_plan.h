@@ -7,12 +7,13 @@
 
 #include "compiler/lower/direct_plan.h"
 #include "compiler/lower/gemm_plan.h"
+#include "compiler/lower/winograd_gradient_plan.h"
 #include "compiler/lower/winograd_plan.h"
 
 namespace netc {
 
 // monostate: no contraction, or one that contraction_as_nest serves best.
-using ContractionPlan = std::variant<std::monostate, WinogradPlan, DirectPlan, GemmPlan>;
+using ContractionPlan = std::variant<std::monostate, WinogradPlan, WinogradGradientPlan, DirectPlan, GemmPlan>;
 
 // `tile`: of a direct contraction, instead of the plan's own choice.
 ContractionPlan plan_contraction(const KernelBody& body, const Target& target, const std::optional<DirectTile>& tile = std::nullopt);

@@ -200,7 +200,7 @@ int64_t output_scale(const GemmForm& form, size_t dimension) {
 }
 
 std::optional<GemmForm> gemm_form(const KernelBody& body, bool swap) {
-  NETC_CHECK(!body.contraction->contraction.winograd, "transformed weights have a form of their own");
+  NETC_CHECK(!body.contraction->contraction.winograd, "Winograd's convolutions have a form of their own");
   GemmForm form;
   form.v_operand = body.contraction->lhs;
   form.s_operand = body.contraction->rhs;

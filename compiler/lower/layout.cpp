@@ -113,7 +113,7 @@ class BodyRewriter {
     std::array<Layout, 3> layouts;
     layouts[static_cast<size_t>(c.first_input())] = forms_[static_cast<size_t>(stage.lhs)].layout;
     const Layout& second = forms_[static_cast<size_t>(stage.rhs)].layout;
-    layouts[static_cast<size_t>(c.second_input())] = c.winograd ? window_layout(second) : second;
+    layouts[static_cast<size_t>(c.second_input())] = c.transforms_weights() ? window_layout(second) : second;
     Layout& output = layouts[static_cast<size_t>(c.output)];
     output.block = space_.block;
     for (const AxisPart& part : space_.axes) output.dims.push_back({part.part, part.axis});

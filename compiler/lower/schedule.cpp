@@ -33,7 +33,7 @@ std::string label_of(const Graph& graph, const ScheduledKernel& kernel, const So
   if (paths.size() > kLabelPaths) label += " + …";
   if (kernel.body.contraction) {
     const Contraction& c = kernel.body.contraction->contraction;
-    if (c.output == 1) label += " [weight gradient]";
+    if (c.output == 1) label += c.winograd ? " [weight gradient, Winograd]" : " [weight gradient]";
     else if (c.output == 0) label += " [data gradient]";
     else if (c.winograd && graph.node(kernel.nodes.front()).attrs.boolean("adjoint")) label += " [data gradient, Winograd]";
     else if (c.winograd) label += " [Winograd]";

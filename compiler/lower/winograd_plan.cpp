@@ -6,6 +6,7 @@
 
 #include "compiler/base/error.h"
 #include "compiler/lower/layout.h"
+#include "compiler/lower/winograd_machine.h"
 
 namespace netc {
 namespace {
@@ -15,41 +16,6 @@ constexpr double kLeastGain = 1.15;    // below which the direct contraction's s
 // Of weights that each run transforms: more lie in the arena beside every activation of a training step, at its fullest moment.
 constexpr int64_t kMostTransformedBytes = 32 << 20;
 
-// Rates of one core, in cycles and bytes a cycle. What all tasks share comes from memory once.
-struct Machine {
-  double multiply_adds = 2, loads = 2;  // vectors a cycle
-  double latency = 4;
-  double l3_bytes = 24, memory_bytes = 2.5;  // of memory as measured, requests unaided
-  double overhead = 60;                 // of a register tile
-  int vectors;                          // of a block of lanes
-  int64_t registers;
-  explicit Machine(const Target& target)
-      : vectors(static_cast<int>(kLaneBlock) / target.vector_lanes), registers(target.vector_lanes == 16 ? 30 : 15) {}
-
-  // Transforms of one tile and block of channels: loads and stores of every position, additions between them.
-  double input_transform(const Winograd& w) const { return (w.tile == 2 ? 40 : 130) * vectors; }
-  double output_transform(const Winograd& w) const { return (w.tile == 2 ? 40 : 120) * vectors; }
-  // Of a pair of channels, a lane of a vector: the window's loads, some dozen instructions and a store for every position.
-  double weight_transform(const Winograd& w) const { return (180 + 8 * static_cast<double>(w.positions())) * vectors / kLaneBlock; }
-
-  // The product of rows x groups blocks over `steps`, in the best register tile.
-  double product(int64_t rows, int64_t groups, int64_t steps) const {
-    double best = 0;
-    for (int64_t g = 1; g <= std::min<int64_t>(groups, 4); ++g) {
-      const int64_t most = std::max<int64_t>(1, (registers - g * vectors - 1) / (g * vectors));
-      double cycles = 0;
-      for (const Pieces& gp : balanced_pieces(groups, g))
-        for (const Pieces& rp : balanced_pieces(rows, most)) {
-          const double wide = static_cast<double>(gp.width * vectors), high = static_cast<double>(rp.width);
-          const double step = std::max({wide * high / multiply_adds, (wide + high) / loads, latency});
-          cycles += static_cast<double>(gp.count * rp.count) * (step * static_cast<double>(steps) + overhead);
-        }
-      if (best == 0 || cycles < best) best = cycles;
-    }
-    return best;
-  }
-};
-
 double product_of(std::initializer_list<int64_t> factors) {
   double result = 1;
   for (int64_t f : factors) result *= static_cast<double>(f);
@@ -57,7 +23,7 @@ double product_of(std::initializer_list<int64_t> factors) {
 }
 
 // Cycles of one task.
-double task_cycles(const Machine& machine, const Winograd& winograd, const WinogradForm& form, const WinogradBlock& block) {
+double task_cycles(const WinogradMachine& machine, const Winograd& winograd, const WinogradForm& form, const WinogradBlock& block) {
   const int64_t tiles = block.images * block.tile_rows * block.tile_columns, steps = form.inputs * kLaneBlock;
   const double positions = static_cast<double>(winograd.positions());
   const double weights = 4 * positions * product_of({block.outputs, kLaneBlock, steps});
@@ -72,7 +38,7 @@ int64_t weight_bytes(const Winograd& winograd, const WinogradForm& form) {
 
 // Cycles of all tasks. Some pools of workers are small, some large: what counts is the time that they are occupied
 // until the last task is done.
-double cycles_of(const Machine& machine, const Winograd& winograd, const WinogradForm& form, const WinogradBlock& block) {
+double cycles_of(const WinogradMachine& machine, const Winograd& winograd, const WinogradForm& form, const WinogradBlock& block) {
   const int64_t tasks = ceil_div(form.images, block.images) * ceil_div(ceil_div(form.rows, winograd.tile), block.tile_rows) *
                         ceil_div(ceil_div(form.columns, winograd.tile), block.tile_columns) * ceil_div(form.outputs, block.outputs);
   const double each = task_cycles(machine, winograd, form, block);
@@ -84,12 +50,12 @@ double cycles_of(const Machine& machine, const Winograd& winograd, const Winogra
 }
 
 // Cycles of all tasks that transform the weights, which go to memory.
-double weight_cycles(const Machine& machine, const Winograd& winograd, const WinogradForm& form) {
+double weight_cycles(const WinogradMachine& machine, const Winograd& winograd, const WinogradForm& form) {
   const double pairs = product_of({form.outputs, form.inputs, kLaneBlock, kLaneBlock});
   return pairs * (machine.weight_transform(winograd) + 4 * static_cast<double>(winograd.positions()) / machine.memory_bytes);
 }
 
-WinogradBlock choose_block(const Machine& machine, const Winograd& winograd, const WinogradForm& form) {
+WinogradBlock choose_block(const WinogradMachine& machine, const Winograd& winograd, const WinogradForm& form) {
   const int64_t tile_rows = ceil_div(form.rows, winograd.tile), tile_columns = ceil_div(form.columns, winograd.tile);
   WinogradBlock best;
   double least = 0;
@@ -144,7 +110,7 @@ int64_t WinogradPlan::scratch_bytes() const { return 4 * product_offset() + prod
 WinogradChoice choose_winograd(const Contraction& contraction, WeightTransforms weights, const Target& target) {
   const std::optional<WinogradForm> form = winograd_form(contraction);
   if (!form) return {std::nullopt, "it reads its tensors otherwise"};
-  const Machine machine(target);
+  const WinogradMachine machine(target);
   const int64_t steps = 9 * form->inputs * kLaneBlock;
   // Some 24 columns at a time, as a direct plan has them.
   const double direct = product_of({form->images, form->rows}) * machine.product(form->columns, form->outputs, steps) +
@@ -180,7 +146,7 @@ WinogradPlan plan_winograd(const KernelBody& body, const Target& target, const s
                       &u = body.operands[static_cast<size_t>(body.contraction->rhs)];
   NETC_CHECK(x.dtype == DType::f32 && u.dtype == DType::f32, "Winograd's form is f32");
   NETC_CHECK(x.strides[3] == kLaneBlock && x.strides[4] == 1 && u.strides == row_major_strides(u.shape), "operands in channel blocks");
-  const Machine machine(target);
+  const WinogradMachine machine(target);
   WinogradPlan plan;
   plan.winograd = *body.contraction->contraction.winograd;
   plan.form = *form;

@@ -4,6 +4,7 @@
 #include "compiler/ops/nest.h"
 #include "compiler/ops/registry.h"
 #include "compiler/ops/rows.h"
+#include "compiler/ops/split_sums.h"
 
 namespace netc {
 namespace {
@@ -87,6 +88,23 @@ Contraction contract_correlation(const OpCall& call) {
   return c;
 }
 
+std::vector<TensorType> infer_weight_gradient(const OpCall& call) {
+  require_f32(call, 0);
+  require_f32(call, 1);
+  winograd_of(call);
+  for (const char* name : {"stride_h", "stride_w", "dilation_h", "dilation_w"})
+    check::require_argument(call.attrs.integer(name) == 1, "a window whose taps are neighbours, at every pixel", name);
+  const std::vector<TensorType> types = weight_gradient_parts_op().infer(call);
+  check::require_argument(types[0].shape[2] == 3 && types[0].shape[3] == 3, "a window of 3x3", "window_h");
+  return types;
+}
+
+Contraction contract_weight_gradient(const OpCall& call) {
+  Contraction c = weight_gradient_parts_op().contract(call);
+  c.winograd = winograd_of(call);
+  return c;
+}
+
 const char* const kNoGradient = "it takes the place of a correlation in a graph that has its gradients";
 
 }  // namespace
@@ -122,6 +140,19 @@ const OpDef& winograd_correlation_op() {
     d.no_gradient = kNoGradient;
     d.contract = contract_correlation;
     d.arithmetic = Arithmetic::contraction;
+    return d;
+  }();
+  return def;
+}
+
+const OpDef& winograd_weight_gradient_op() {
+  static const OpDef def = [] {
+    OpDef d = weight_gradient_parts_op();
+    d.name = "winograd_weight_gradient";
+    d.doc = "The gradient of a 3x3 convolution's weight by Winograd's algorithm, of each part of the images: [parts*K, C, 3, 3].";
+    d.attrs.push_back(integer_attr("tile", "outputs along one edge of a tile: 2 or 4"));
+    d.infer = infer_weight_gradient;
+    d.contract = contract_weight_gradient;
     return d;
   }();
   return def;

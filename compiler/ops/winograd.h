@@ -1,5 +1,6 @@
-// The two operators of a Winograd convolution (ir/winograd.h). passes/winograd puts them in the place of a correlation or of
-// its data gradient; no program names them, and they are not in the registry: the second is compiled in blocks of channels only.
+// The operators of a Winograd convolution (ir/winograd.h). passes/winograd puts the first two in the place of a correlation or of
+// its data gradient, passes/winograd_gradient the third in that of its weight gradient; no program names them, and they are not in the
+// registry: contractions are compiled in blocks of channels only.
 #pragma once
 
 #include "compiler/ir/op_def.h"
@@ -13,5 +14,9 @@ const OpDef& winograd_weights_op();
 // winograd_correlation(x: f32[N, C, H, W], u) {tile, pad_h, pad_w, adjoint}: what correlation(x, w) is, of stride 1. `adjoint`
 // says, for reports, that it is a data gradient.
 const OpDef& winograd_correlation_op();
+
+// winograd_weight_gradient(x, gradient) {those of convolution_weight_gradient, parts, tile}: what weight_gradient_parts
+// (ops/split_sums.h) is, f32[parts*K, C, 3, 3], of stride 1 and no groups.
+const OpDef& winograd_weight_gradient_op();
 
 }  // namespace netc

@@ -4,6 +4,7 @@
 
 #include "compiler/base/error.h"
 #include "compiler/interpret/evaluate.h"
+#include "compiler/ops/split_sums.h"
 
 namespace netc {
 namespace {
@@ -152,6 +153,21 @@ KernelBody with_winograd(KernelBody body, const Winograd& winograd) {
   u.shape = transformed_shape(u.shape, winograd);
   u.strides = row_major_strides(u.shape);
   body.contraction->contraction.winograd = winograd;
+  return body;
+}
+
+KernelBody with_winograd_gradient(KernelBody body, const Winograd& winograd, int64_t parts) {
+  Contraction& c = body.contraction->contraction;
+  ContractionTensor& y = c.tensors[2];  // without the columns that a data gradient wants
+  y.index[3].offset = 0;
+  y.shape[3] = c.axes[static_cast<size_t>(y.index[3].terms[0].axis)].extent;
+  body.operands[1].shape = y.shape;
+  body.operands[1].strides = row_major_strides(y.shape);
+  c = split_images(c, parts);
+  c.winograd = winograd;
+  KernelOperand& parts_of_w = body.operands[2];
+  parts_of_w.shape = body.nest.extents = c.tensors[1].shape;
+  parts_of_w.strides = row_major_strides(parts_of_w.shape);
   return body;
 }
 

@@ -37,6 +37,9 @@ void add_channel_sums(KernelBody& body, int64_t rows);
 // The body that reads transformed weights (ir/winograd.h) as operand 1. REQUIRES: a forward body.
 KernelBody with_winograd(KernelBody body, const Winograd& winograd);
 
+// The same of a weight gradient, in parts of the images (ops/split_sums.h). REQUIRES: a weight gradient without groups.
+KernelBody with_winograd_gradient(KernelBody body, const Winograd& winograd, int64_t parts);
+
 // Values for an operand of the body, zero where the convolution has halos and padding lanes.
 HostTensor blocked_tensor(const BlockedConvolution& v, const KernelBody& body, int operand, std::mt19937& random);
 

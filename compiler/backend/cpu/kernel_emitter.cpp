@@ -6,6 +6,7 @@
 #include "compiler/backend/cpu/gemm_emitter.h"
 #include "compiler/backend/cpu/halo_emitter.h"
 #include "compiler/backend/cpu/winograd_emitter.h"
+#include "compiler/backend/cpu/winograd_gradient_emitter.h"
 #include "compiler/base/error.h"
 #include "compiler/lower/contraction_nest.h"
 #include "compiler/lower/contraction_plan.h"
@@ -79,6 +80,9 @@ void emit_kernel(llvm::Module& module, const std::string& symbol, const KernelBo
   for (unsigned i = 0; i < 5; ++i) function->getArg(i)->setName(names[i]);
 
   const ContractionPlan plan = plan_contraction(body, target, tile);
+  // Transforms have more values than registers. Without this attribute the frame pointer is in use when the first of them is spilled, the
+  // stack cannot be aligned any more, and every spill lies across two lines of the cache.
+  if (std::holds_alternative<WinogradPlan>(plan) || std::holds_alternative<WinogradGradientPlan>(plan)) function->addFnAttr("stackrealign");
   const TaskGrid grid = output_block(plan) ? TaskGrid::of(body.nest.extents, *output_block(plan)) : task_grid(body, target);
   const bool as_nest = std::holds_alternative<std::monostate>(plan);
   const KernelBody nest = body.contraction && as_nest ? contraction_as_nest(body) : body;
@@ -89,6 +93,7 @@ void emit_kernel(llvm::Module& module, const std::string& symbol, const KernelBo
   b.loop(function->getArg(3), function->getArg(4), 1, {}, false, [&](Value* task, const Carried&) {
     const TaskBlock block = decode_task(b, nest, grid, task);
     if (auto* winograd = std::get_if<WinogradPlan>(&plan)) emit_winograd(b, body, *winograd, block, pointers, scratch);
+    if (auto* gradient = std::get_if<WinogradGradientPlan>(&plan)) emit_winograd_gradient(b, body, *gradient, block, pointers, scratch);
     if (auto* direct = std::get_if<DirectPlan>(&plan)) emit_direct(b, body, *direct, block, pointers, scratch);
     if (auto* gemm = std::get_if<GemmPlan>(&plan)) emit_contraction(b, body, *gemm, grid, block, pointers, scratch, target);
     if (as_nest) emit_nest(b, nest, grid, block, pointers, target);

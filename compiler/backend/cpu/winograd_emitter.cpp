@@ -97,36 +97,10 @@ class WinogradEmitter {
             for (size_t i = 0; i < inside.size(); ++i)
               rows.push_back(b_.CreateSelect(inside[i], at(base, b_.CreateAdd(offsets[i], first)), zeros_));
             Value* position = b_.CreateAdd(times(channels, plan_.tiles()), b_.CreateAdd(tile, column));
-            transform_input(rows, valid + 2, at(v_, times(position, kLaneBlock)));
+            transform_tile(b_, winograd_transform(tile_).input, vector_, rows, valid + 2, at(v_, times(position, kLaneBlock)), plan_.v_pitch());
           });
         });
       });
-    });
-  }
-
-  // `columns` of the window lie in the image; what the others would give is not wanted.
-  void transform_input(const std::vector<Value*>& rows, int64_t columns, Value* to) {
-    const Matrix& matrix = winograd_transform(tile_).input;
-    const auto lanes = [&](Value* lane) {
-      std::vector<std::vector<Value*>> half(static_cast<size_t>(window_));  // by row
-      std::vector<Value*> addresses;
-      for (Value* row : rows) addresses.push_back(b_.opaque(at(row, lane)));
-      for (int64_t j = 0; j < window_; ++j) {
-        std::vector<Value*> column;
-        for (Value* address : addresses) column.push_back(j < columns ? load(at(address, j * kLaneBlock)) : b_.real(vector_, 0));
-        column = apply(b_, matrix, column);
-        for (size_t i = 0; i < column.size(); ++i) half[i].push_back(column[i]);
-      }
-      Value* address = b_.opaque(at(to, lane));
-      for (size_t i = 0; i < half.size(); ++i) {
-        const std::vector<Value*> row = apply(b_, matrix, half[i]);
-        for (size_t j = 0; j < row.size(); ++j) store(row[j], at(address, static_cast<int64_t>(i * row.size() + j) * plan_.v_pitch()));
-      }
-    };
-    if (plan_.vector_lanes == kLaneBlock) return lanes(b_.i64(0));
-    b_.loop(b_.i64(0), b_.i64(kLaneBlock), plan_.vector_lanes, {}, true, [&](Value* lane, const Carried& none) {
-      lanes(lane);
-      return none;
     });
   }
 
@@ -268,7 +242,7 @@ class WinogradEmitter {
   Expressions expressions_;
   Value *partials_, *zeros_, *v_, *m_, *product_scratch_;
   Value* group_ = nullptr;  // the block of channels, in the task
-  llvm::Type* vector_;
+  llvm::FixedVectorType* vector_;
   Value *row_begin_, *row_end_, *column_begin_, *whole_end_;  // of tiles; the last column of whole tiles
 };
 

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "compiler/lower/direct_plan.h"
+
 namespace netc {
 
 using llvm::Value;
@@ -87,6 +89,40 @@ Values apply(LaneBuilder& b, const Matrix& given, const Values& inputs) {
     ++i;
   }
   return results;
+}
+
+Matrix transposed(const Matrix& matrix) {
+  Matrix result;
+  for (size_t j = 0; j < matrix[0].size(); ++j) result.push_back(column(matrix, j));
+  return result;
+}
+
+void transform_tile(LaneBuilder& b, const Matrix& matrix, llvm::FixedVectorType* vector, const std::vector<Value*>& rows, int64_t columns,
+                    Value* to, int64_t pitch) {
+  const auto at = [&](Value* base, int64_t floats) { return floats == 0 ? base : b.CreateGEP(b.getFloatTy(), base, b.i64(floats)); };
+  const auto lanes = [&](Value* lane) {
+    std::vector<Values> half(matrix.size());  // by row
+    Values addresses;
+    for (Value* row : rows) addresses.push_back(b.opaque(b.CreateGEP(b.getFloatTy(), row, lane)));
+    for (int64_t j = 0; j < static_cast<int64_t>(matrix[0].size()); ++j) {
+      Values column;
+      for (Value* address : addresses)
+        column.push_back(j < columns ? b.CreateAlignedLoad(vector, at(address, j * kLaneBlock), llvm::Align(4)) : b.real(vector, 0));
+      column = apply(b, matrix, column);
+      for (size_t i = 0; i < column.size(); ++i) half[i].push_back(column[i]);
+    }
+    Value* address = b.opaque(b.CreateGEP(b.getFloatTy(), to, lane));
+    for (size_t i = 0; i < half.size(); ++i) {
+      const Values row = apply(b, matrix, half[i]);
+      for (size_t j = 0; j < row.size(); ++j)
+        b.CreateAlignedStore(row[j], at(address, static_cast<int64_t>(i * row.size() + j) * pitch), llvm::Align(4));
+    }
+  };
+  if (vector->getNumElements() == kLaneBlock) return lanes(b.i64(0));
+  b.loop(b.i64(0), b.i64(kLaneBlock), vector->getNumElements(), {}, true, [&](Value* lane, const Carried& none) {
+    lanes(lane);
+    return none;
+  });
 }
 
 }  // namespace netc
