@@ -295,7 +295,7 @@ void compare_winograd(const Options& options) {
     const BlockedConvolution& v = layer.convolution;
     const std::string name = name_of(v);
     if (v.window_h != 3 || v.stride != 1 || v.c < 16 || name.find(options.only) == std::string::npos) continue;
-    KernelBody body = blocked_body(v, Direction::forward, true);
+    KernelBody body = blocked_body(v, Direction::forward, true, options.dtype);
     add_epilogue(body, v.k, true);
     Kernel direct(body, target, std::nullopt, options.cold);
     Kernel two(with_winograd(body, {2}), target, std::nullopt, options.cold), four(with_winograd(body, {4}), target, std::nullopt, options.cold);
@@ -306,8 +306,8 @@ void compare_winograd(const Options& options) {
     std::printf("  %-36s %8.0f", name.c_str(), best[0] * 1e6);
     for (int i = 1; i < 3; ++i)
       std::printf("   %8.0f %5.2f %4ld", best[i] * 1e6, best[0] / best[i], static_cast<long>(kernels[i]->tasks));
-    const std::optional<Winograd> choice = choose_winograd(body.contraction->contraction, WeightTransforms::once, target).winograd;
-    std::printf("   %s\n", choice ? std::to_string(choice->tile).c_str() : "direct");
+    const WinogradChoice choice = choose_winograd(body.contraction->contraction, options.dtype, WeightTransforms::once, target);
+    std::printf("   %s\n", choice.reason.c_str());
     if (options.plans) std::printf("%s%s", to_string(two.winograd()).c_str(), to_string(four.winograd()).c_str());
     if (options.assembly) std::printf("%s", emit_asm_text(with_winograd(body, {4}), "kernel", target).c_str());
   }
@@ -322,8 +322,8 @@ void compare_winograd_gradients(const Options& options) {
     const BlockedConvolution& v = layer.convolution;
     const std::string name = name_of(v);
     if (v.window_h != 3 || v.stride != 1 || v.c < 16 || name.find(options.only) == std::string::npos) continue;
-    const WinogradGradientChoice choice = choose_winograd_gradient(weight_gradient_of(v), {}, target);
-    const KernelBody body = blocked_body(v, Direction::weight_gradient);
+    const WinogradGradientChoice choice = choose_winograd_gradient(weight_gradient_of(v), options.dtype, {}, target);
+    const KernelBody body = blocked_body(v, Direction::weight_gradient, false, options.dtype);
     Kernel direct(body, target, std::nullopt, options.cold);
     Kernel two(with_winograd_gradient(body, {2}, choice.parts), target, std::nullopt, options.cold),
         four(with_winograd_gradient(body, {4}, choice.parts), target, std::nullopt, options.cold);

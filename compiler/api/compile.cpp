@@ -78,17 +78,17 @@ void take(Compilation& c, Rematerialisation r) {
 }
 
 ChooseWinograd winograd_chooser(const CompileSettings& settings, const LayoutOptions& layouts, const Target& target) {
-  return [=](const Contraction& contraction, WeightTransforms weights) -> WinogradChoice {
+  return [=](const Contraction& contraction, DType dtype, WeightTransforms weights) -> WinogradChoice {
     if (!settings.winograd) return {std::nullopt, "Winograd is off"};
-    return choose_winograd(contraction, weights, layouts, target);
+    return choose_winograd(contraction, dtype, weights, layouts, target);
   };
 }
 
 WinogradGradientGraph with_winograd_gradients(const Graph& graph, const CompileSettings& settings, const LayoutOptions& layouts,
                                               const Target& target) {
-  return use_winograd_gradients(graph, [&](const Contraction& weight_gradient) -> WinogradGradientChoice {
+  return use_winograd_gradients(graph, [&](const Contraction& weight_gradient, DType dtype) -> WinogradGradientChoice {
     if (!settings.winograd) return {std::nullopt, 1, "Winograd is off"};
-    return choose_winograd_gradient(weight_gradient, layouts, target);
+    return choose_winograd_gradient(weight_gradient, dtype, layouts, target);
   });
 }
 

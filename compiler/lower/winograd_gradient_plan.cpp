@@ -110,14 +110,15 @@ KernelBody product_body(int64_t inputs, int64_t outputs, int64_t tiles) {
 }
 
 // The direct weight gradient, whose register tiles reach nearly what multiply-adds allow.
-double direct_cycles(const WinogradMachine& machine, const WinogradForm& form) {
+double direct_cycles(const WinogradMachine& machine, DType dtype, const WinogradForm& form) {
   const int64_t steps = form.parts * form.images * form.rows * form.columns;
-  return 9 * machine.product(form.inputs * kLaneBlock, form.outputs, steps);
+  return 9 * machine.direct_gradient_product(dtype, form.inputs * kLaneBlock, form.outputs, steps);
 }
 
 }  // namespace
 
-WinogradGradientChoice choose_winograd_gradient(const Contraction& weight_gradient, const LayoutOptions& options, const Target& target) {
+WinogradGradientChoice choose_winograd_gradient(const Contraction& weight_gradient, DType dtype, const LayoutOptions& options,
+                                                const Target& target) {
   const WinogradMachine machine(target);
   const int64_t images = weight_gradient.tensors[0].shape[0];
   double least = 0, direct = 0;
@@ -129,7 +130,7 @@ WinogradGradientChoice choose_winograd_gradient(const Contraction& weight_gradie
     if (!layouts || !splits((*layouts)[0], 1) || !splits((*layouts)[2], 1)) return {std::nullopt, 1, "its channels do not lie in blocks"};
     const std::optional<WinogradForm> form = winograd_form(physical_contraction(logical, *layouts));
     if (!form) return {std::nullopt, 1, "it reads its tensors otherwise"};
-    if (direct == 0) direct = direct_cycles(machine, *form);
+    if (direct == 0) direct = direct_cycles(machine, dtype, *form);
     const double weights = 4 * 9 * static_cast<double>(form->outputs * form->inputs * kLaneBlock * kLaneBlock);
     const double adding = parts == 1 ? 0 : kAddingCycles + 2 * static_cast<double>(parts) * weights / machine.l3_bytes;
     for (int64_t tile : {2, 4}) {
@@ -153,7 +154,7 @@ WinogradGradientPlan plan_winograd_gradient(const KernelBody& body, const Target
   NETC_CHECK(form, "a weight gradient in Winograd's form");
   const KernelOperand &x = body.operands[static_cast<size_t>(body.contraction->lhs)],
                       &y = body.operands[static_cast<size_t>(body.contraction->rhs)];
-  NETC_CHECK(x.dtype == DType::f32 && y.dtype == DType::f32, "Winograd's form is f32");
+  NETC_CHECK(is_floating(x.dtype) && is_floating(y.dtype), "Winograd's gradient of real numbers");
   NETC_CHECK(x.strides[3] == kLaneBlock && x.strides[4] == 1 && y.strides[3] == kLaneBlock && y.strides[4] == 1, "operands in channel blocks");
   NETC_CHECK(body.partials.empty() && body.nest.stores.size() == 1 && body.nest.dag[body.nest.stores[0].value].kind == ExprKind::reduced,
              "a weight gradient is stored as it is");

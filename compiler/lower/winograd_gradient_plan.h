@@ -3,7 +3,7 @@
 //
 // A task takes a part of the images and blocks of input and output channels. For some tiles at a time, in the worker's scratch
 // memory, it
-//   1. transforms inputs and gradients:                V[position][cb][tile][16], D[position][kb][tile][16]
+//   1. transforms inputs and gradients (f32 or of 16 bits) in f32:   V[position][cb][tile][16], D[position][kb][tile][16]
 //   2. for every position, adds a matrix product:      M[position][kb][cb][16 ci][16 ki] += V[position]^T * D[position]
 // and after all tiles of the part
 //   3. transforms M to the window, G^T M G, and stores it.
@@ -55,8 +55,9 @@ struct WinogradGradientPlan {
 WinogradGradientPlan plan_winograd_gradient(const KernelBody& body, const Target& target);
 
 // With which tile and in how many parts a convolution's weight gradient (whole, without groups) is done faster than directly, by the
-// estimated cycles; over the layouts that its tensors will have.
-WinogradGradientChoice choose_winograd_gradient(const Contraction& weight_gradient, const LayoutOptions& layouts, const Target& target);
+// estimated cycles; over the layouts that its tensors will have. `dtype`: of its operands.
+WinogradGradientChoice choose_winograd_gradient(const Contraction& weight_gradient, DType dtype, const LayoutOptions& layouts,
+                                                const Target& target);
 
 std::string to_string(const WinogradGradientPlan& plan);
 

@@ -14,10 +14,13 @@ struct WinogradMachine {
   double latency = 4;
   double l3_bytes = 24, memory_bytes = 2.5;  // of memory as measured, requests unaided
   double overhead = 60;                 // of a register tile
+  double pairing = 1.5;                 // weight gradients of bf16 over their dot products; measured: 1.3 to 1.65
   int vectors;                          // of a block of lanes
   int64_t registers;
+  bool bf16_pairs;
   explicit WinogradMachine(const Target& target)
-      : vectors(static_cast<int>(kLaneBlock) / target.vector_lanes), registers(target.vector_lanes == 16 ? 30 : 15) {}
+      : vectors(static_cast<int>(kLaneBlock) / target.vector_lanes), registers(target.vector_lanes == 16 ? 30 : 15),
+        bf16_pairs(target.bf16_pairs) {}
 
   // Transforms of one tile and block of channels: loads and stores of every position, additions between them.
   double input_transform(const Winograd& w) const { return (w.tile == 2 ? 40 : 130) * vectors; }
@@ -47,6 +50,17 @@ struct WinogradMachine {
     }
     return best;
   }
+
+  // The same of operands of the type, in a direct contraction: two steps of bf16 at a time where there is an instruction for them.
+  // Elsewhere 16 bits are widened as they are loaded, which takes nothing beside the multiply-adds of a wide tile.
+  double direct_product(DType dtype, int64_t rows, int64_t groups, int64_t steps) const {
+    return product(rows, groups, in_pairs(dtype) ? ceil_div(steps, 2) : steps);
+  }
+  // And in a direct weight gradient, where two pixels' rows are brought together through memory.
+  double direct_gradient_product(DType dtype, int64_t rows, int64_t groups, int64_t steps) const {
+    return direct_product(dtype, rows, groups, steps) * (in_pairs(dtype) ? pairing : 1);
+  }
+  bool in_pairs(DType dtype) const { return dtype == DType::bf16 && bf16_pairs; }
 };
 
 }  // namespace netc

@@ -107,14 +107,14 @@ int64_t WinogradPlan::m_offset() const { return v_offset() + winograd.positions(
 int64_t WinogradPlan::product_offset() const { return m_offset() + winograd.positions() * m_pitch(); }
 int64_t WinogradPlan::scratch_bytes() const { return 4 * product_offset() + product_plan.scratch_bytes(); }
 
-WinogradChoice choose_winograd(const Contraction& contraction, WeightTransforms weights, const Target& target) {
+WinogradChoice choose_winograd(const Contraction& contraction, DType dtype, WeightTransforms weights, const Target& target) {
   const std::optional<WinogradForm> form = winograd_form(contraction);
   if (!form) return {std::nullopt, "it reads its tensors otherwise"};
   const WinogradMachine machine(target);
   const int64_t steps = 9 * form->inputs * kLaneBlock;
   // Some 24 columns at a time, as a direct plan has them.
-  const double direct = product_of({form->images, form->rows}) * machine.product(form->columns, form->outputs, steps) +
-                        4 * product_of({steps, form->outputs, kLaneBlock}) / machine.memory_bytes;
+  const double direct = product_of({form->images, form->rows}) * machine.direct_product(dtype, form->columns, form->outputs, steps) +
+                        static_cast<double>(size_of(dtype)) * product_of({steps, form->outputs, kLaneBlock}) / machine.memory_bytes;
   Winograd best;
   double least = 0;
   for (int64_t tile : {2, 4}) {
@@ -132,10 +132,11 @@ WinogradChoice choose_winograd(const Contraction& contraction, WeightTransforms 
   return {best, fmt::format("Winograd's {}, estimated at {:.2f} times the direct speed", to_string(best), direct / least)};
 }
 
-WinogradChoice choose_winograd(const Contraction& logical, WeightTransforms weights, const LayoutOptions& options, const Target& target) {
+WinogradChoice choose_winograd(const Contraction& logical, DType dtype, WeightTransforms weights, const LayoutOptions& options,
+                               const Target& target) {
   const std::optional<std::array<Layout, 3>> layouts = wanted_layouts(logical, options);
   if (!layouts || !splits((*layouts)[0], 1) || !splits((*layouts)[2], 1)) return {std::nullopt, "its channels do not lie in blocks"};
-  return choose_winograd(physical_contraction(logical, *layouts), weights, target);
+  return choose_winograd(physical_contraction(logical, *layouts), dtype, weights, target);
 }
 
 WinogradPlan plan_winograd(const KernelBody& body, const Target& target, const std::optional<WinogradBlock>& given) {
@@ -144,7 +145,7 @@ WinogradPlan plan_winograd(const KernelBody& body, const Target& target, const s
   NETC_CHECK(form, "a contraction in Winograd's form");
   const KernelOperand &x = body.operands[static_cast<size_t>(body.contraction->lhs)],
                       &u = body.operands[static_cast<size_t>(body.contraction->rhs)];
-  NETC_CHECK(x.dtype == DType::f32 && u.dtype == DType::f32, "Winograd's form is f32");
+  NETC_CHECK(is_floating(x.dtype) && u.dtype == DType::f32, "Winograd's sums are f32");
   NETC_CHECK(x.strides[3] == kLaneBlock && x.strides[4] == 1 && u.strides == row_major_strides(u.shape), "operands in channel blocks");
   const WinogradMachine machine(target);
   WinogradPlan plan;

@@ -1,7 +1,7 @@
 // How a Winograd convolution (ir/winograd.h) is cut into tasks, and a task's work: plain data, no code generation.
 //
 // A task takes a block of tiles (images x tile rows x tile columns) and of output channels. In the worker's scratch memory it
-//   1. transforms its inputs, of all channels:           V[position][cb][tile][16]
+//   1. transforms its inputs, of all channels, which may be of 16 bits, in f32:   V[position][cb][tile][16]
 //   2. for every position, multiplies matrices directly:  M[position][kb][tile][16] = V[position] * U[position]
 //   3. transforms the outputs, in registers, and evaluates the body's stores on them.
 // The matrix product is a direct contraction (lower/direct_plan.h) with tiles as rows and the sum over all channels in registers.
@@ -50,10 +50,12 @@ struct WinogradPlan {
 // REQUIRES: body.contraction->contraction.winograd, and a form for it.
 WinogradPlan plan_winograd(const KernelBody& body, const Target& target, const std::optional<WinogradBlock>& block = std::nullopt);
 
-// The tile with which a contraction over blocks is done faster than directly, by the estimated cycles; none if none is.
-WinogradChoice choose_winograd(const Contraction& contraction, WeightTransforms weights, const Target& target);
+// The tile with which a contraction over blocks is done faster than directly, by the estimated cycles; none if none is. `dtype`: of its
+// operands.
+WinogradChoice choose_winograd(const Contraction& contraction, DType dtype, WeightTransforms weights, const Target& target);
 // The same of one over dense tensors, in the layouts that it will get.
-WinogradChoice choose_winograd(const Contraction& logical, WeightTransforms weights, const LayoutOptions& layouts, const Target& target);
+WinogradChoice choose_winograd(const Contraction& logical, DType dtype, WeightTransforms weights, const LayoutOptions& layouts,
+                               const Target& target);
 
 std::string to_string(const WinogradPlan& plan);
 

@@ -16,7 +16,7 @@ Winograd winograd_of(const OpCall& call) {
 }
 
 void require_f32(const OpCall& call, size_t input) {
-  if (call.inputs[input].dtype != DType::f32) throw OpError("E0206", "Winograd's convolution is of f32");
+  if (call.inputs[input].dtype != DType::f32) throw OpError("E0206", "Winograd's convolution transforms weights in f32");
 }
 
 std::vector<TensorType> infer_weights(const OpCall& call) {
@@ -68,11 +68,10 @@ struct Direct {
 Direct direct_form(const OpCall& call) {
   const Shape& u = call.inputs[1].shape;
   return {complete_attrs(op("correlation"), {{"pad_h", check::integer_between(call, "pad_h", 0)}, {"pad_w", check::integer_between(call, "pad_w", 0)}}),
-          {call.inputs[0], {DType::f32, {u[1], u[2], 3, 3}}}};
+          {call.inputs[0], {call.inputs[0].dtype, {u[1], u[2], 3, 3}}}};
 }
 
 std::vector<TensorType> infer_correlation(const OpCall& call) {
-  require_f32(call, 0);
   require_f32(call, 1);
   check::rank(call, 1, 3, "a weight [positions, K, C]");
   const Shape& u = call.inputs[1].shape;
@@ -89,8 +88,6 @@ Contraction contract_correlation(const OpCall& call) {
 }
 
 std::vector<TensorType> infer_weight_gradient(const OpCall& call) {
-  require_f32(call, 0);
-  require_f32(call, 1);
   winograd_of(call);
   for (const char* name : {"stride_h", "stride_w", "dilation_h", "dilation_w"})
     check::require_argument(call.attrs.integer(name) == 1, "a window whose taps are neighbours, at every pixel", name);
@@ -131,7 +128,7 @@ const OpDef& winograd_correlation_op() {
     OpDef d;
     d.name = "winograd_correlation";
     d.doc = "A 3x3 correlation of stride 1 by Winograd's algorithm, of transformed weights (Winograd 1980; Lavin, Gray 2016).";
-    d.inputs = {{"x", "x: [N, C, H, W]"}, {"u", "u: [positions, K, C]"}};
+    d.inputs = {{"x", "x: [N, C, H, W]"}, {"u", "u: [positions, K, C], f32"}};
     d.outputs = {"y"};
     d.attrs = {integer_attr("tile", "outputs along one edge of a tile: 2 or 4"), integer_attr("pad_h", "zero rows above and below", 0),
                integer_attr("pad_w", "zero columns left and right", 0),

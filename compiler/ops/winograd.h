@@ -11,7 +11,7 @@ namespace netc {
 // gradient correlates with, w turned by half a turn and C and K exchanged; f32[positions, C, K].
 const OpDef& winograd_weights_op();
 
-// winograd_correlation(x: f32[N, C, H, W], u) {tile, pad_h, pad_w, adjoint}: what correlation(x, w) is, of stride 1. `adjoint`
+// winograd_correlation(x: f32 or 16 bits [N, C, H, W], u) {tile, pad_h, pad_w, adjoint}: what correlation(x, w) is, of stride 1. `adjoint`
 // says, for reports, that it is a data gradient.
 const OpDef& winograd_correlation_op();
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "compiler/ir/op_def.h"
+#include "compiler/ops/build.h"
 #include "compiler/ops/registry.h"
 #include "compiler/ops/winograd.h"
 #include "compiler/passes/hoist.h"
@@ -28,8 +29,6 @@ std::optional<Convolution> convolution_of(const Node& node) {
 std::string refusal(const Graph& graph, const Node& node, const Convolution& convolution) {
   const Shape& weight = graph.type(convolution.weight).shape;
   const auto integer = [&](const char* name) { return node.attrs.integer(name); };
-  for (ValueId input : node.inputs)
-    if (graph.type(input).dtype != DType::f32) return "its operands are not f32";
   if (weight[2] != 3 || weight[3] != 3) return "its window is " + std::to_string(weight[2]) + "x" + std::to_string(weight[3]);
   if (integer("stride_h") != 1 || integer("stride_w") != 1) return "it has strides";
   if (integer("dilation_h") != 1 || integer("dilation_w") != 1) return "it is dilated";
@@ -61,7 +60,7 @@ WinogradGraph use_winograd(const Graph& graph, WeightTransforms weights, const C
   const auto decide = [&](const Node& node, const Convolution& convolution) -> WinogradChoice {
     if (std::string reason = refusal(graph, node, convolution); !reason.empty()) return {std::nullopt, std::move(reason)};
     const bool depends_on_states = fixed[static_cast<size_t>(convolution.weight.index)];
-    return choose(contraction_of(graph, node, convolution), depends_on_states ? weights : WeightTransforms::each_run);
+    return choose(contraction_of(graph, node, convolution), graph.type(convolution.x).dtype, depends_on_states ? weights : WeightTransforms::each_run);
   };
   result.graph = rewrite(graph, [&](Builder& b, const Node& node, const std::vector<ValueId>& inputs) -> std::vector<ValueId> {
     const std::optional<Convolution> convolution = convolution_of(node);
@@ -71,8 +70,10 @@ WinogradGraph use_winograd(const Graph& graph, WeightTransforms weights, const C
     if (!choice.winograd) return {};
     const int64_t tile = choice.winograd->tile;
     ValueId& u = transformed[{convolution->weight, tile, convolution->gradient}];
-    if (!u.valid())
-      u = b.emit(winograd_weights_op(), {inputs[convolution->gradient ? 0 : 1]}, {{"tile", tile}, {"adjoint", convolution->gradient}});
+    if (!u.valid()) {
+      const ValueId weight = build::cast(b, inputs[convolution->gradient ? 0 : 1], DType::f32);  // the values that it was rounded to
+      u = b.emit(winograd_weights_op(), {weight}, {{"tile", tile}, {"adjoint", convolution->gradient}});
+    }
     Attrs attrs = padding_of(node, *convolution);
     attrs.set("tile", tile);
     attrs.set("adjoint", convolution->gradient);

@@ -31,10 +31,10 @@ struct WinogradGraph {
   std::vector<WinogradDecision> decisions;  // of all convolutions, in order
 };
 
-// Says whether and how a forward contraction is done.
-using ChooseWinograd = std::function<WinogradChoice(const Contraction& contraction, WeightTransforms weights)>;
+// Says whether and how a forward contraction is done. `dtype`: of what it multiplies.
+using ChooseWinograd = std::function<WinogradChoice(const Contraction& contraction, DType dtype, WeightTransforms weights)>;
 
-// `choose` is asked for f32 convolutions with a window of 3x3, stride 1, no dilation and no groups. `weights`: of those that depend
+// `choose` is asked for convolutions with a window of 3x3, stride 1, no dilation and no groups. `weights`: of those that depend
 // on states only. REQUIRES: a graph after the passes of pipeline.h.
 WinogradGraph use_winograd(const Graph& graph, WeightTransforms weights, const ChooseWinograd& choose);
 

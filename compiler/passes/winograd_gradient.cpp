@@ -12,8 +12,6 @@ namespace {
 std::string refusal(const Graph& graph, const Node& node) {
   const Shape& weight = graph.type(node.outputs[0]).shape;
   const auto integer = [&](const char* name) { return node.attrs.integer(name); };
-  for (ValueId input : node.inputs)
-    if (graph.type(input).dtype != DType::f32) return "its operands are not f32";
   if (weight[2] != 3 || weight[3] != 3) return "its window is " + std::to_string(weight[2]) + "x" + std::to_string(weight[3]);
   if (integer("stride_h") != 1 || integer("stride_w") != 1) return "it has strides";
   if (integer("dilation_h") != 1 || integer("dilation_w") != 1) return "it is dilated";
@@ -24,13 +22,13 @@ std::string refusal(const Graph& graph, const Node& node) {
 }  // namespace
 
 WinogradGradientGraph use_winograd_gradients(const Graph& graph,
-                                             const std::function<WinogradGradientChoice(const Contraction& weight_gradient)>& choose) {
+                                             const ChooseWinogradGradient& choose) {
   WinogradGradientGraph result;
   result.graph = rewrite(graph, [&](Builder& b, const Node& node, const std::vector<ValueId>& inputs) -> std::vector<ValueId> {
     if (node.op != &op("convolution_weight_gradient")) return {};
     std::string reason = refusal(graph, node);
     const WinogradGradientChoice choice =
-        reason.empty() ? choose(node.op->contract(make_call(graph, node))) : WinogradGradientChoice{std::nullopt, 1, std::move(reason)};
+        reason.empty() ? choose(node.op->contract(make_call(graph, node)), graph.type(node.inputs[0]).dtype) : WinogradGradientChoice{std::nullopt, 1, std::move(reason)};
     result.decisions.push_back({node.origin.path, choice});
     if (!choice.winograd) return {};
     Attrs attrs = node.attrs;

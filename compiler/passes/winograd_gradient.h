@@ -26,9 +26,12 @@ struct WinogradGradientGraph {
   std::vector<Decision> decisions;  // of all weight gradients, in order
 };
 
-// `choose` is asked for weight gradients of f32 with a window of 3x3, stride 1, no dilation and no groups. REQUIRES: a graph after the
+// Says whether and how a weight gradient is done. `dtype`: of what it multiplies.
+using ChooseWinogradGradient = std::function<WinogradGradientChoice(const Contraction& weight_gradient, DType dtype)>;
+
+// `choose` is asked for weight gradients with a window of 3x3, stride 1, no dilation and no groups. REQUIRES: a graph after the
 // passes of pipeline.h.
 WinogradGradientGraph use_winograd_gradients(const Graph& graph,
-                                             const std::function<WinogradGradientChoice(const Contraction& weight_gradient)>& choose);
+                                             const ChooseWinogradGradient& choose);
 
 }  // namespace netc

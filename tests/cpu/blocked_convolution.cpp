@@ -129,7 +129,7 @@ void add_epilogue(KernelBody& body, int64_t channels, bool with_residual) {
   body.operands.push_back(operand_of("bias", {channels}, false));
   ExprId value = dag.add(nest.stores[0].value, dag.load(bias, {channel}, real_channel));
   if (with_residual) {
-    body.operands.push_back(operand_of("residual", nest.extents, false));
+    body.operands.push_back(operand_of("residual", nest.extents, false, body.operands[static_cast<size_t>(nest.stores[0].output)].dtype));
     value = dag.add(value, dag.load(residual, axes));
   }
   value = dag.max(value, dag.real(0));
@@ -150,6 +150,7 @@ void add_channel_sums(KernelBody& body, int64_t rows) {
 KernelBody with_winograd(KernelBody body, const Winograd& winograd) {
   KernelOperand& u = body.operands[1];
   u.name = "u";
+  u.dtype = DType::f32;
   u.shape = transformed_shape(u.shape, winograd);
   u.strides = row_major_strides(u.shape);
   body.contraction->contraction.winograd = winograd;

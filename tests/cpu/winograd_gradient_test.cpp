@@ -26,11 +26,11 @@ const Case kCases[] = {
     {{2, 256, 8, 8, 128, 3, 3, 1, 1}, 2}, {{1, 16, 4, 500, 16, 3, 3, 1, 1}, 1},
 };
 
-void check(const Case& c, const Winograd& winograd, const Target& target) {
+void check(const Case& c, const Winograd& winograd, const Target& target, DType dtype) {
   const BlockedConvolution& v = c.convolution;
   SCOPED_TRACE(name_of(v) + ", tile " + std::to_string(winograd.tile) + ", parts " + std::to_string(c.parts));
   std::mt19937 random(7);
-  const KernelBody body = with_winograd_gradient(blocked_body(v, Direction::weight_gradient), winograd, c.parts);
+  const KernelBody body = with_winograd_gradient(blocked_body(v, Direction::weight_gradient, false, dtype), winograd, c.parts);
   verify(body);
   const HostTensor x = blocked_tensor(v, body, 0, random), dy = blocked_tensor(v, body, 1, random);
   const HostTensor expected = reference(body, {&x, &dy, nullptr})[2];
@@ -49,18 +49,21 @@ void check(const Case& c, const Winograd& winograd, const Target& target) {
   EXPECT_LE(error, winograd_tolerance(winograd.tile, std::max<int64_t>(1, terms / 9)) * largest);
 }
 
-class WinogradGradientKernel : public testing::TestWithParam<const char*> {};
+// Of a target, over operands of a type.
+class WinogradGradientKernel : public testing::TestWithParam<std::tuple<const char*, DType>> {};
 
 TEST_P(WinogradGradientKernel, IsTheWeightGradient) {
   for (const Case& c : kCases)
-    for (int64_t tile : {2, 4}) check(c, {tile}, target_named(GetParam()));
+    for (int64_t tile : {2, 4}) check(c, {tile}, target_named(std::get<0>(GetParam())), std::get<1>(GetParam()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, WinogradGradientKernel, testing::Values("native", "x86-64-v3", "x86-64"), [](const auto& instance) {
-  std::string name = instance.param;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, WinogradGradientKernel,
+                         testing::Combine(testing::Values("native", "x86-64-v3", "x86-64"), testing::Values(DType::f32, DType::bf16, DType::f16)),
+                         [](const auto& instance) {
+                           std::string name = std::get<0>(instance.param);
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name + "_" + std::string(name_of(std::get<1>(instance.param)));
+                         });
 
 }  // namespace
 }  // namespace netc

@@ -169,7 +169,7 @@ TEST(Schedule, ConvertsNothingBetweenLayersWithChannelsLast) {
 
 // Every convolution that Winograd's algorithm can do, done so with one tile.
 WinogradGraph with_winograd(const Graph& graph, const Winograd& winograd, const LayoutOptions& options) {
-  return use_winograd(optimize(graph), WeightTransforms::once, [&](const Contraction& c, WeightTransforms) -> WinogradChoice {
+  return use_winograd(optimize(graph), WeightTransforms::once, [&](const Contraction& c, DType, WeightTransforms) -> WinogradChoice {
     const auto layouts = wanted_layouts(c, options);
     if (!layouts || !winograd_form(physical_contraction(c, *layouts))) return {std::nullopt, "no form"};
     return {winograd, "forced"};

@@ -74,8 +74,8 @@ TEST(Step, Winograd) {
 }
 
 // Mixed precision: the cast graph is what a step has to compute. Recomputed values have the same bits as kept ones.
-void check_narrow(Precision precision, const Graph& network, const LayoutOptions& layouts = {}) {
-  const StepOptions options{.fuse = {.smallest_statistics = 0, .layouts = layouts}, .precision = precision};
+void check_narrow(Precision precision, const Graph& network, const LayoutOptions& layouts = {}, const std::optional<Winograd>& winograd = {}) {
+  const StepOptions options{.fuse = {.smallest_statistics = 0, .layouts = layouts}, .precision = precision, .winograd = winograd};
   const CompiledStep compiled(network, options);
   const std::vector<std::byte> bytes = check_step(compiled, 1);
   StepOptions least = options;
@@ -118,6 +118,22 @@ TEST(StepInBf16, RandomNetworks) {
     check_bf16(random_network(seed), seed % 2 == 0 ? LayoutOptions{} : kAllBlocked);
   }
 }
+
+// Convolutions and both of their gradients in f32 over rounded operands; weight gradients in parts of the images too.
+TEST(StepInBf16, Winograd) {
+  for (int64_t tile : {2, 4}) {
+    for (const Graph& network : {small_cnn(3), inception_network(2), residual_network(4)})
+      check_narrow(Precision::bf16, network, kAllBlocked, Winograd{tile});
+    for (const char* cpu : {"native", "x86-64", "x86-64-v3"})
+      if (missing_features(target_named(cpu)).empty())
+        check_step(CompiledStep(residual_network(4), {.fuse = {.smallest_statistics = 0, .layouts = kAllBlocked},
+                                                      .target = target_named(cpu),
+                                                      .precision = Precision::bf16,
+                                                      .winograd = Winograd{tile},
+                                                      .parts = 2}), 1);
+  }
+}
+TEST(StepInF16, Winograd) { check_narrow(Precision::f16, residual_network(4), kAllBlocked, Winograd{4}); }
 
 TEST(StepInF16, SmallCnn) { check_f16(small_cnn(3)); }
 TEST(StepInF16, Residual) { check_f16(residual_network(4)); }

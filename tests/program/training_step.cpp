@@ -12,12 +12,14 @@
 #include "compiler/lower/rematerialise.h"
 #include "compiler/lower/tasks.h"
 #include "compiler/lower/winograd.h"
+#include "compiler/ops/split_sums.h"
 #include "compiler/passes/cast_precision.h"
 #include "compiler/passes/differentiate.h"
 #include "compiler/passes/loss_scale.h"
 #include "compiler/passes/pipeline.h"
 #include "compiler/passes/round_in_products.h"
 #include "compiler/passes/winograd.h"
+#include "compiler/passes/winograd_gradient.h"
 #include "runtime/context.h"
 #include "runtime/cpu/load.h"
 #include "runtime/cuda_emulation/load.h"
@@ -42,10 +44,21 @@ Graph gradient_of(const Graph& network, Precision precision, const OptimizerSpec
 }
 
 Graph with_winograd(const Graph& graph, const std::optional<Winograd>& winograd, const LayoutOptions& options) {
-  return use_winograd(graph, WeightTransforms::each_run, [&](const Contraction& c, WeightTransforms) -> WinogradChoice {
+  return use_winograd(graph, WeightTransforms::each_run, [&](const Contraction& c, DType, WeightTransforms) -> WinogradChoice {
     const auto layouts = wanted_layouts(c, options);
     if (!winograd || !layouts || !winograd_form(physical_contraction(c, *layouts))) return {std::nullopt, ""};
     return {winograd, ""};
+  }).graph;
+}
+
+// The same of weight gradients, in `parts` where the images fall into as many.
+Graph with_winograd_gradients(const Graph& graph, const std::optional<Winograd>& winograd, int64_t parts, const LayoutOptions& options) {
+  return use_winograd_gradients(graph, [&](const Contraction& whole, DType) -> WinogradGradientChoice {
+    const int64_t in = whole.tensors[0].shape[0] % parts == 0 ? parts : 1;
+    const Contraction c = split_images(whole, in);
+    const auto layouts = wanted_layouts(c, options);
+    if (!winograd || !layouts || !winograd_form(physical_contraction(c, *layouts))) return {};
+    return {winograd, in, ""};
   }).graph;
 }
 
@@ -95,7 +108,8 @@ CompiledStep::CompiledStep(const Graph& network, const StepOptions& options)
     : precision_(options.precision),
       optimizer_(optimizer_of(options)),
       grad_(gradient_of(network, options.precision, optimizer_)) {
-  Graph lowered = split_all_sums(optimize(grad_), options.parts).graph;
+  Graph lowered = with_winograd_gradients(optimize(grad_), options.winograd, options.parts, options.fuse.layouts);
+  lowered = split_all_sums(lowered, options.parts).graph;
   if (is_cuda(options.target)) lowered = round_in_products(lowered);
   layout_ = lay_out_state({&lowered}, &optimizer_, options.fuse.layouts);
   lowered = with_winograd(lowered, options.winograd, options.fuse.layouts);

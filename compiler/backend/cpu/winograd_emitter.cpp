@@ -95,9 +95,9 @@ class WinogradEmitter {
             first = b_.CreateAdd(first, times(channels, x.strides[kChannels]));
             std::vector<Value*> rows;
             for (size_t i = 0; i < inside.size(); ++i)
-              rows.push_back(b_.CreateSelect(inside[i], at(base, b_.CreateAdd(offsets[i], first)), zeros_));
+              rows.push_back(b_.CreateSelect(inside[i], b_.CreateGEP(b_.storage_type(x.dtype), base, b_.CreateAdd(offsets[i], first)), zeros_));
             Value* position = b_.CreateAdd(times(channels, plan_.tiles()), b_.CreateAdd(tile, column));
-            transform_tile(b_, winograd_transform(tile_).input, vector_, rows, valid + 2, at(v_, times(position, kLaneBlock)), plan_.v_pitch());
+            transform_tile(b_, winograd_transform(tile_).input, vector_, x.dtype, rows, valid + 2, at(v_, times(position, kLaneBlock)), plan_.v_pitch());
           });
         });
       });

@@ -83,7 +83,7 @@ class WinogradGradientEmitter {
             Value* offset = b_.CreateAdd(of_channel, b_.CreateAdd(times(column, tile_ * kLaneBlock), b_.i64(from.first_column * kLaneBlock)));
             std::vector<Value*> addresses;
             for (size_t i = 0; i < inside.size(); ++i)
-              addresses.push_back(b_.CreateSelect(inside[i], at(from.base, b_.CreateAdd(offsets[i], offset)), zeros_));
+              addresses.push_back(b_.CreateSelect(inside[i], b_.CreateGEP(b_.storage_type(from.o.dtype), from.base, b_.CreateAdd(offsets[i], offset)), zeros_));
             visit(b_.CreateAdd(place, column), addresses, columns);
           });
         });
@@ -103,7 +103,7 @@ class WinogradGradientEmitter {
     const int x = body_.contraction->lhs;
     const Rows from{operand(x), pointer(x), plan_.winograd.window(), plan_.form.first_row, plan_.form.first_column};
     for_each_tile(from, images, rows, first_input_, plan_.block.inputs, [&](Value* place, const std::vector<Value*>& window, int64_t columns) {
-      transform_tile(b_, winograd_transform(tile_).input, vector_, window, columns + 2, at(v_, times(place, kLaneBlock)), plan_.v_pitch());
+      transform_tile(b_, winograd_transform(tile_).input, vector_, from.o.dtype, window, columns + 2, at(v_, times(place, kLaneBlock)), plan_.v_pitch());
     });
   }
 
@@ -113,7 +113,7 @@ class WinogradGradientEmitter {
     const Matrix matrix = transposed(winograd_transform(tile_).output);
     for_each_tile({operand(y), pointer(y), tile_, 0, 0}, images, rows, first_output_, plan_.block.outputs,
                   [&](Value* place, const std::vector<Value*>& tile, int64_t columns) {
-                    transform_tile(b_, matrix, vector_, tile, columns, at(d_, times(place, kLaneBlock)), plan_.d_pitch());
+                    transform_tile(b_, matrix, vector_, operand(y).dtype, tile, columns, at(d_, times(place, kLaneBlock)), plan_.d_pitch());
                   });
   }
 

@@ -97,17 +97,23 @@ Matrix transposed(const Matrix& matrix) {
   return result;
 }
 
-void transform_tile(LaneBuilder& b, const Matrix& matrix, llvm::FixedVectorType* vector, const std::vector<Value*>& rows, int64_t columns,
-                    Value* to, int64_t pitch) {
+void transform_tile(LaneBuilder& b, const Matrix& matrix, llvm::FixedVectorType* vector, DType dtype, const std::vector<Value*>& rows,
+                    int64_t columns, Value* to, int64_t pitch) {
+  llvm::Type* element = b.storage_type(dtype);
+  auto* stored = llvm::FixedVectorType::get(element, vector->getNumElements());
+  const auto pixel = [&](Value* row, int64_t j) {
+    Value* address = j == 0 ? row : b.CreateGEP(element, row, b.i64(j * kLaneBlock));
+    return b.to_f32(b.CreateAlignedLoad(stored, address, llvm::Align(static_cast<uint64_t>(size_of(dtype)))), dtype);
+  };
   const auto at = [&](Value* base, int64_t floats) { return floats == 0 ? base : b.CreateGEP(b.getFloatTy(), base, b.i64(floats)); };
   const auto lanes = [&](Value* lane) {
     std::vector<Values> half(matrix.size());  // by row
     Values addresses;
-    for (Value* row : rows) addresses.push_back(b.opaque(b.CreateGEP(b.getFloatTy(), row, lane)));
+    for (Value* row : rows) addresses.push_back(b.opaque(b.CreateGEP(element, row, lane)));
     for (int64_t j = 0; j < static_cast<int64_t>(matrix[0].size()); ++j) {
       Values column;
       for (Value* address : addresses)
-        column.push_back(j < columns ? b.CreateAlignedLoad(vector, at(address, j * kLaneBlock), llvm::Align(4)) : b.real(vector, 0));
+        column.push_back(j < columns ? pixel(address, j) : b.real(vector, 0));
       column = apply(b, matrix, column);
       for (size_t i = 0; i < column.size(); ++i) half[i].push_back(column[i]);
     }

@@ -15,10 +15,10 @@ std::vector<llvm::Value*> apply(LaneBuilder& builder, const Matrix& matrix, cons
 
 Matrix transposed(const Matrix& matrix);
 
-// matrix * tile * matrix^T, of a block of 16 channels in vectors of the type: element (i, j) of the result goes to `to` at
-// (i * rows of the matrix + j) * pitch floats. `rows`: addresses of the tile's rows, whose pixels are neighbours; pixels from `columns`
-// on are not read and count as zero.
-void transform_tile(LaneBuilder& builder, const Matrix& matrix, llvm::FixedVectorType* vector, const std::vector<llvm::Value*>& rows,
-                    int64_t columns, llvm::Value* to, int64_t pitch);
+// matrix * tile * matrix^T in f32, of a block of 16 channels in vectors of the type: element (i, j) of the result goes to `to` at
+// (i * rows of the matrix + j) * pitch floats. `rows`: addresses of the tile's rows, whose pixels are neighbours and of the type `dtype`;
+// pixels from `columns` on are not read and count as zero.
+void transform_tile(LaneBuilder& builder, const Matrix& matrix, llvm::FixedVectorType* vector, DType dtype,
+                    const std::vector<llvm::Value*>& rows, int64_t columns, llvm::Value* to, int64_t pitch);
 
 }  // namespace netc
