@@ -117,6 +117,24 @@ double direct_cycles(const WinogradMachine& machine, DType dtype, const Winograd
 
 }  // namespace
 
+std::optional<WinogradForm> winograd_gradient_form(const Contraction& weight_gradient, int64_t parts, const LayoutOptions& options,
+                                                   std::string& reason) {
+  const Contraction logical = split_images(weight_gradient, parts);
+  const std::optional<std::array<Layout, 3>> layouts = wanted_layouts(logical, options);
+  if (!layouts || !splits((*layouts)[0], 1) || !splits((*layouts)[2], 1)) {
+    reason = "its channels do not lie in blocks";
+    return std::nullopt;
+  }
+  for (size_t tensor : {0, 2})
+    if (logical.tensors[tensor].shape[1] % kLaneBlock != 0) {
+      reason = "its channels do not fill their blocks";  // padding lanes of a weight must stay zero: a store with a guard
+      return std::nullopt;
+    }
+  const std::optional<WinogradForm> form = winograd_form(physical_contraction(logical, *layouts));
+  if (!form) reason = "it reads its tensors otherwise";
+  return form;
+}
+
 WinogradGradientChoice choose_winograd_gradient(const Contraction& weight_gradient, DType dtype, const LayoutOptions& options,
                                                 const Target& target) {
   const WinogradMachine machine(target);
@@ -125,11 +143,9 @@ WinogradGradientChoice choose_winograd_gradient(const Contraction& weight_gradie
   WinogradGradientChoice choice;
   for (int64_t parts : divisors(images)) {
     if (parts > kMostParts) break;
-    const Contraction logical = split_images(weight_gradient, parts);
-    const std::optional<std::array<Layout, 3>> layouts = wanted_layouts(logical, options);
-    if (!layouts || !splits((*layouts)[0], 1) || !splits((*layouts)[2], 1)) return {std::nullopt, 1, "its channels do not lie in blocks"};
-    const std::optional<WinogradForm> form = winograd_form(physical_contraction(logical, *layouts));
-    if (!form) return {std::nullopt, 1, "it reads its tensors otherwise"};
+    std::string reason;
+    const std::optional<WinogradForm> form = winograd_gradient_form(weight_gradient, parts, options, reason);
+    if (!form) return {std::nullopt, 1, reason};
     if (direct == 0) direct = direct_cycles(machine, dtype, *form);
     const double weights = 4 * 9 * static_cast<double>(form->outputs * form->inputs * kLaneBlock * kLaneBlock);
     const double adding = parts == 1 ? 0 : kAddingCycles + 2 * static_cast<double>(parts) * weights / machine.l3_bytes;

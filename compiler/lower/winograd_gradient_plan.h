@@ -54,6 +54,11 @@ struct WinogradGradientPlan {
 // REQUIRES: body.contraction->contraction is a weight gradient with Contraction::winograd, and has a form for it.
 WinogradGradientPlan plan_winograd_gradient(const KernelBody& body, const Target& target);
 
+// What Winograd's algorithm sees of a convolution's weight gradient (whole, without groups) in so many parts of the images, over the
+// layouts that its tensors will have; nothing, and the reason: it does not apply.
+std::optional<WinogradForm> winograd_gradient_form(const Contraction& weight_gradient, int64_t parts, const LayoutOptions& layouts,
+                                                   std::string& reason);
+
 // With which tile and in how many parts a convolution's weight gradient (whole, without groups) is done faster than directly, by the
 // estimated cycles; over the layouts that its tensors will have. `dtype`: of its operands.
 WinogradGradientChoice choose_winograd_gradient(const Contraction& weight_gradient, DType dtype, const LayoutOptions& layouts,

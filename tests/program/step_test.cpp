@@ -73,6 +73,16 @@ TEST(Step, Winograd) {
   }
 }
 
+// Weight gradients by it, too: of channels that fill their blocks.
+TEST(Step, WinogradsWeightGradients) {
+  for (int64_t tile : {2, 4}) {
+    const Winograd winograd{tile};
+    const auto in_tiles = [&](int64_t width) { return CompiledStep(residual_network(2, width), {.winograd = winograd}).in_tiles; };
+    EXPECT_GT(in_tiles(32), in_tiles(24));
+    for (int64_t batch : {3, 4}) check(residual_network(batch, 32), 2, {}, host_target(), winograd);  // seed 1: a ReLU's input of nearly zero
+  }
+}
+
 // Mixed precision: the cast graph is what a step has to compute. Recomputed values have the same bits as kept ones.
 void check_narrow(Precision precision, const Graph& network, const LayoutOptions& layouts = {}, const std::optional<Winograd>& winograd = {}) {
   const StepOptions options{.fuse = {.smallest_statistics = 0, .layouts = layouts}, .precision = precision, .winograd = winograd};

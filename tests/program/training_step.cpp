@@ -12,7 +12,7 @@
 #include "compiler/lower/rematerialise.h"
 #include "compiler/lower/tasks.h"
 #include "compiler/lower/winograd.h"
-#include "compiler/ops/split_sums.h"
+#include "compiler/lower/winograd_gradient_plan.h"
 #include "compiler/passes/cast_precision.h"
 #include "compiler/passes/differentiate.h"
 #include "compiler/passes/loss_scale.h"
@@ -53,11 +53,10 @@ Graph with_winograd(const Graph& graph, const std::optional<Winograd>& winograd,
 
 // The same of weight gradients, in `parts` where the images fall into as many.
 Graph with_winograd_gradients(const Graph& graph, const std::optional<Winograd>& winograd, int64_t parts, const LayoutOptions& options) {
-  return use_winograd_gradients(graph, [&](const Contraction& whole, DType) -> WinogradGradientChoice {
-    const int64_t in = whole.tensors[0].shape[0] % parts == 0 ? parts : 1;
-    const Contraction c = split_images(whole, in);
-    const auto layouts = wanted_layouts(c, options);
-    if (!winograd || !layouts || !winograd_form(physical_contraction(c, *layouts))) return {};
+  return use_winograd_gradients(graph, [&](const Contraction& c, DType) -> WinogradGradientChoice {
+    const int64_t in = c.tensors[0].shape[0] % parts == 0 ? parts : 1;
+    std::string reason;
+    if (!winograd || !winograd_gradient_form(c, in, options, reason)) return {};
     return {winograd, in, ""};
   }).graph;
 }
