@@ -263,9 +263,23 @@ class Explainer {
                          rule_ == P::RuleImportDecl;
     if (!in_list || opens_or_separates(before_) || !expects_any({T::RPAREN, T::RBRACK, T::NL})) return std::nullopt;
     if (!starts_value(type_) && !is_word(type_)) return std::nullopt;
+    if (auto d = list_of()) return d;
     const Span end{report_.file(), span(*before_).end, span(*before_).end};
     Diagnostic d = make("E0014", "expected `,` before " + in_backticks(text(found_)));
     d.fixes.push_back(replacement(end, ",", with_separator(", ")));
+    return d;
+  }
+
+  // `widths: list[int]`
+  std::optional<Diagnostic> list_of() const {
+    const Token* close = input_.LT(3);
+    const bool is_type = rule_ == P::RuleParams && type_ == T::LBRACK && before_->getType() == T::ID && input_.LT(-2) != nullptr &&
+                         input_.LT(-2)->getType() == T::COLON;
+    if (!is_type || after_ == nullptr || after_->getType() != T::ID || close == nullptr || close->getType() != T::RBRACK)
+      return std::nullopt;
+    const std::string type = "[" + text(*after_) + "]";
+    Diagnostic d = error("E0003", "a type of lists is " + in_backticks(type), {report_.file(), span(*before_).begin, span(*close).end});
+    d.fixes.push_back(replacement(d.primary.span, type, type));
     return d;
   }
 
@@ -367,6 +381,8 @@ class Explainer {
     const Span line = line_span();
     if (type_ == T::COLON)
       d.fixes.push_back(replacement(span(found_), " {", shortened({line.file, line.begin, span(found_).begin}) + " {"));
+    if (type_ == T::ASSIGN && text(line_head()) == "if")  // `if n = 1`
+      d.fixes.push_back(replacement(span(found_), "==", "=="));
     return d;
   }
 

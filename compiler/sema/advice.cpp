@@ -4,6 +4,7 @@
 //   A0102  a wide 3x3 convolution that a 1x1 reduction before it makes cheaper
 //   A0103  a plain stack so deep that `residual` is the known cure
 //   A0104  a value or a name that nothing uses
+//   A0105  a product of two numbers where a size is meant (found where arguments are bound)
 #include <algorithm>
 
 #include "compiler/ir/op_def.h"
@@ -144,6 +145,18 @@ void Elaborator::advise_unused() {
     d.chain = node.origin.chain;
     report(std::move(d));
   }
+}
+
+// `conv(64, 3*3)` has a window of 9x9.
+void Elaborator::advise_product_as_size(const Expression& written, const Datum& value) {
+  if (!config_.advice || !presentable(written.span.file)) return;
+  const Binary* product = written.as<Binary>();
+  if (!product || product->op != BinaryOp::mul || !product->lhs->as<IntLit>() || !product->rhs->as<IntLit>()) return;
+  const std::string text(project_.sources().text(written.span)), number = std::to_string(value.as<SizeDatum>()->height);
+  const std::string size = std::string(project_.sources().text(product->lhs->span)) + "x" + std::string(project_.sources().text(product->rhs->span));
+  Diagnostic d = advice("A0105", written.span, "`" + text + "` is the number " + number + ", a size of " + to_text(value));
+  d.fixes.push_back({size, "", {{written.span, size}}});
+  report(std::move(d));
 }
 
 }  // namespace netc

@@ -16,6 +16,7 @@ namespace netc {
 namespace {
 
 constexpr size_t kMaxCallText = 60;
+constexpr size_t kMaxChain = 100;  // bytes of a fix
 
 bool is_literal(const Expression& expr) {
   return expr.as<IntLit>() || expr.as<FloatLit>() || expr.as<QuantityLit>() || expr.as<StringLit>() ||
@@ -110,6 +111,7 @@ std::string Elaborator::call_with_values(const CallSiteInfo& site, const Callabl
 }
 
 std::vector<BoundArg> Elaborator::bind(const CallSiteInfo& site, const Callable& callable, Context& ctx) {
+  refuse_nested_call(site, callable, ctx);
   std::vector<BoundArg> bound = callable.bound;
   const std::vector<std::string> names = parameter_names(callable);
   const std::vector<std::string>& order = callable.positional.empty() ? names : callable.positional;
@@ -133,6 +135,8 @@ std::vector<BoundArg> Elaborator::bind(const CallSiteInfo& site, const Callable&
       Datum value;
       if (callable.op) {
         value = evaluate(*arg.value, ctx);
+        if (!arg.name && order.empty() && callable.op->inputs.size() > 1 && !value.as<TensorDatum>())
+          fail(error("E0301", arg.span, "`" + callable.name + "` takes a tensor here, this is " + kind_of(value)));
         if (arg.name) name = arg.name->text;
         else if (!value.as<TensorDatum>()) name = next_positional(arg);
         const auto& inputs = callable.op->inputs;
@@ -151,6 +155,7 @@ std::vector<BoundArg> Elaborator::bind(const CallSiteInfo& site, const Callable&
         }
         value = evaluate(*arg.value, ctx, &parameter->type);
         value = coerce(std::move(value), parameter->type, arg.value->span, "`" + name + "` of `" + callable.name + "`", &ctx);
+        if (parameter->type.name.text == "size") advise_product_as_size(*arg.value, value);
       }
       if (!name.empty()) {
         const auto [previous, fresh] = given.emplace(name, arg.span);
@@ -171,6 +176,66 @@ std::vector<BoundArg> Elaborator::bind(const CallSiteInfo& site, const Callable&
   return bound;
 }
 
+// `relu(conv(16, 3x3))`, as other languages have it: a tensor is no argument of a call but what flows into it.
+void Elaborator::refuse_nested_call(const CallSiteInfo& site, const Callable& callable, Context& ctx) {
+  const auto is_tensor = [&](const Expression& expr) {
+    const NameRef* ref = expr.as<NameRef>();
+    const ScopeEntry* entry = ref ? ctx.scope->find(ref->name) : nullptr;
+    return entry && entry->datum.as<TensorDatum>();
+  };
+  const auto nested = [&](const std::vector<Arg>& args, size_t i) -> const Call* {
+    const Call* call = i < args.size() && !args[i].name ? args[i].value->as<Call>() : nullptr;
+    const NameRef* ref = call ? call->callee->as<NameRef>() : nullptr;
+    const std::vector<std::string>& functions = function_names();
+    if (!ref || std::find(functions.begin(), functions.end(), ref->name) != functions.end()) return nullptr;
+    const std::optional<Datum> found = look_up(ref->name, call->callee->span, ctx);
+    return found && found->as<Callable>() ? call : nullptr;
+  };
+  const auto source = [&](Span span) { return std::string(project_.sources().text(span)); };
+  const Call* call = nested(*site.args, 0);
+  if (!call) {  // `relu(x)`, `concat(a, b)`
+    size_t tensors = 0;
+    while (tensors < site.args->size() && !(*site.args)[tensors].name && is_tensor(*(*site.args)[tensors].value)) ++tensors;
+    const bool takes_one = callable.op ? callable.op->inputs.size() > 1 || callable.op->inputs.back().variadic
+                                       : callable.block->params.empty() || callable.block->params.front().type.name.text == "tensor";
+    if (tensors == 0 || takes_one) return;
+    const Span first = site.args->front().span, last = (*site.args)[tensors - 1].span;
+    Diagnostic d = error("E0315", join(first, last), "a tensor is no argument of `" + source(site.callee) + "`, it flows into it");
+    std::string rest;
+    for (size_t i = tensors; i < site.args->size(); ++i) rest += (rest.empty() ? "" : ", ") + source((*site.args)[i].span);
+    const std::string names = source(join(first, last));
+    const std::string chain = (tensors > 1 ? "[" + names + "]" : names) + " -> " + source(site.callee) + (rest.empty() ? "" : "(" + rest + ")");
+    const std::string_view before = std::string_view(project_.sources().file(site.callee.file).text).substr(0, site.callee.begin);
+    const size_t end = before.find_last_not_of(" \t\r\n");
+    const bool is_first_link = end == std::string_view::npos || before[end] != '>';
+    if (is_first_link && chain.size() <= kMaxChain) d.fixes.push_back({chain, "", {{site.whole, chain}}});
+    fail(std::move(d));
+  }
+  Diagnostic d = error("E0315", site.args->front().span, "`" + source(call->callee->span) + "` makes a tensor, which is no argument", "calls are chained");
+  // The innermost call comes first: `conv(16, 3x3) -> relu`.
+  bool only_first = true;
+  const auto link = [&](Span callee, const std::vector<Arg>& args, size_t first) {
+    std::string text;
+    for (size_t i = first; i < args.size(); ++i) {
+      only_first &= !nested(args, i);
+      text += (text.empty() ? "" : ", ") + source(args[i].span);
+    }
+    return source(callee) + (text.empty() ? "" : "(" + text + ")");
+  };
+  std::string chain = link(site.callee, *site.args, 1);
+  while (call) {
+    const std::vector<Arg>& args = call->args;
+    const Call* inner = nested(args, 0);
+    const bool from_tensor = !args.empty() && is_tensor(*args.front().value);
+    chain = link(call->callee->span, args, inner || from_tensor ? 1 : 0) + " -> " + chain;
+    if (from_tensor) chain = source(args.front().span) + " -> " + chain;
+    call = inner;
+  }
+  if (!only_first) d.notes.push_back("name each value with `as`, then `[a, b] -> " + source(site.callee) + "`");
+  else if (chain.size() <= kMaxChain) d.fixes.push_back({chain, "", {{site.whole, chain}}});
+  fail(std::move(d));
+}
+
 Callable Elaborator::resolve_callee(const Expression& callee, Context& ctx) {
   Datum datum;
   if (const NameRef* ref = callee.as<NameRef>()) {
@@ -189,9 +254,10 @@ Callable Elaborator::resolve_callee(const Expression& callee, Context& ctx) {
 void Elaborator::unknown_callee(const std::string& name, Span span, Context& ctx) {
   Diagnostic d = error("E0101", span, "no operator or block `" + name + "`");
   const std::vector<std::string> names = visible_names(ctx, true);
-  const std::string usual = usual_name_of_callee(name);
+  const std::string usual = usual_name_of_callee(name), instead = instead_of_callee(name);
   std::optional<std::string> close;
   if (std::find(names.begin(), names.end(), usual) != names.end()) close = usual;
+  else if (!instead.empty()) d.notes.push_back(instead);
   else close = nearest(name, names);
   if (const auto label = ctx.path->taken.find(name); label != ctx.path->taken.end()) {
     d.secondary.push_back({label->second, "a label names the parameters; `as " + name + "` after the call names its value"});

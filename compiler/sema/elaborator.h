@@ -177,6 +177,8 @@ class Elaborator {
   std::vector<BoundArg> bind(const CallSiteInfo& site, const Callable& callable, Context& ctx);
   void bind_defaults(const BlockDecl& block, const Callable& callable, const CallSiteInfo& site,
                      const std::vector<BoundArg>& args, Context& inner, Context& outer);
+  void refuse_nested_call(const CallSiteInfo& site, const Callable& callable, Context& ctx);
+  void advise_product_as_size(const Expression& written, const Datum& value);
   void unknown_argument(const Name& name, const Callable& callable);
   std::vector<std::string> parameter_names(const Callable& callable) const;
   Callable resolve_callee(const Expression& callee, Context& ctx);

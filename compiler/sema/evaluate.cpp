@@ -4,6 +4,7 @@
 //   if i == 0 then 2 else 1         only the chosen side is evaluated
 //
 // Arithmetic is checked: an overflow, an inexact integer division and a division by zero are errors.
+#include <algorithm>
 #include <cmath>
 
 #include "compiler/ops/registry.h"
@@ -212,7 +213,10 @@ Datum Elaborator::evaluate_name(const Expression& expr, const std::string& name,
     return *datum;
   }
   Diagnostic d = error("E0102", expr.span, "no name `" + name + "` here");
-  if (const std::optional<std::string> close = nearest(name, visible_names(ctx, false)))
+  const std::string usual = usual_name_of_value(name), instead = instead_of_value(name);
+  if (!usual.empty()) d.fixes.push_back({usual, "", {{expr.span, usual}}});
+  else if (!instead.empty()) d.notes.push_back(instead);
+  else if (const std::optional<std::string> close = nearest(name, visible_names(ctx, false)))
     d.fixes.push_back({*close, "", {{expr.span, *close}}});
   fail(std::move(d));
 }
@@ -281,7 +285,10 @@ Datum Elaborator::module_datum(const NameTarget& target, const std::string& name
                      : target.declaration->as<TrainDecl>()    ? "a training run"
                      : target.declaration->as<EnsembleDecl>() ? "an ensemble"
                                                               : "a name map";
-  fail(error("E0117", span, "`" + name + "` is " + what + ", it has no value here"));
+  Diagnostic d = error("E0117", span, "`" + name + "` is " + what + ", it has no value here");
+  if (target.declaration->as<NetworkDecl>())
+    d.notes.push_back("networks are not called; what several networks have in common is a `block`");
+  fail(std::move(d));
 }
 
 void Elaborator::check_let(const Module& module, const LetDecl& let) {
@@ -353,7 +360,16 @@ Datum Elaborator::evaluate_call(const Expression& expr, const Call& call, Contex
                  "name it with `as` in a chain"));
   }
   Diagnostic d = error("E0102", call.callee->span, "no function `" + name + "`");
-  if (const std::optional<std::string> close = nearest(name, function_names()))
+  const bool by_position = std::none_of(call.args.begin(), call.args.end(), [](const Arg& arg) { return arg.name.has_value(); });
+  if (name == "range" && by_position && (call.args.size() == 1 || call.args.size() == 2)) {
+    const auto text = [&](const Arg& arg) { return std::string(project_.sources().text(arg.span)); };
+    const std::string range = (call.args.size() == 1 ? "0" : text(call.args[0])) + ".." + text(call.args.back());
+    d.fixes.push_back({range, "", {{expr.span, range}}});
+  } else if (name == "range") {
+    d.notes.push_back("a range is `first..end`, by steps of 1 and without `end`");
+  } else if (name == "enumerate") {
+    d.notes.push_back("`for i, x in list { }` also counts, from 0");
+  } else if (const std::optional<std::string> close = nearest(name, function_names()))
     d.fixes.push_back({*close, "", {{call.callee->span, *close}}});
   fail(std::move(d));
 }
@@ -427,8 +443,8 @@ Datum Elaborator::coerce(Datum datum, const TypeExpr& type, Span span, const std
     const std::optional<double> bare = as_float(datum);
     if (bare || datum.as<IntDatum>()) {
       Diagnostic d = error("E0306", span, what + " has a unit: write a percentage");
-      if (bare && *bare >= 0 && *bare <= 1) {
-        const double percent = std::round(*bare * 1e9) / 1e7;
+      if (bare && *bare >= 0 && *bare <= 100) {  // 0.5 means 50%, and so does 50
+        const double percent = *bare <= 1 ? std::round(*bare * 1e9) / 1e7 : *bare;
         const std::string digits = percent == std::floor(percent) ? std::to_string(static_cast<int64_t>(percent))
                                                                   : real_text(percent);
         d.fixes.push_back({digits + "%", "", {{span, digits + "%"}}});
@@ -443,6 +459,8 @@ Datum Elaborator::coerce(Datum datum, const TypeExpr& type, Span span, const std
   const std::vector<std::string> types = {"int", "float", "bool", "size", "string", "percent", "init", "tensor", "block"};
   if (const std::optional<std::string> close = nearest(name, types))
     d.fixes.push_back({*close, "", {{type.span, *close}}});
+  else
+    d.notes.push_back("types are int, float, bool, size, string, percent, init, tensor, lists such as [int], and block(...)");
   fail(std::move(d));
 }
 

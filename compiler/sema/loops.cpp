@@ -102,7 +102,14 @@ void Elaborator::run_for(const ForStmt& loop, Context& ctx) {
     throw;
   }
   const auto* items = range.as<std::vector<Datum>>();
-  if (!items) fail(error("E0309", loop.range.span, "`for` runs over a list or a range, this is " + kind_of(range)));
+  if (!items) {
+    Diagnostic d = error("E0309", loop.range.span, "`for` runs over a list or a range, this is " + kind_of(range));
+    if (range.as<IntDatum>()) {
+      const std::string fixed = "0.." + std::string(project_.sources().text(loop.range.span));
+      d.fixes.push_back({fixed, "", {{loop.range.span, fixed}}});
+    }
+    fail(std::move(d));
+  }
   check_fresh(loop.variable, ctx);
   if (loop.index) check_fresh(*loop.index, ctx);
   run_loop({&loop.label, loop.keyword_span, &loop.body, static_cast<int64_t>(items->size()),

@@ -54,7 +54,8 @@ std::string usual_name_of_callee(const std::string& foreign) {
       {"cat", "concat"}, {"concatenate", "concat"}, {"Sigmoid", "sigmoid"}, {"Tanh", "tanh"}, {"GELU", "gelu"},
       {"swish", "silu"}, {"Softmax", "softmax"}, {"multiply", "mul"}, {"subtract", "sub"}, {"upsample_nearest", "upsample"},
       {"Upsample", "upsample"}, {"interpolate", "upsample"}, {"lrn", "local_response_norm"}, {"permute", "transpose"},
-      {"view", "reshape"}, {"sum", "add"},
+      {"view", "reshape"}, {"mean", "reduce_mean"}, {"LeakyReLU", "leaky_relu"},
+      {"SiLU", "silu"}, {"Dropout2d", "dropout"}, {"LocalResponseNorm", "local_response_norm"},
   };
   return find(table, foreign);
 }
@@ -68,6 +69,45 @@ std::string usual_name_of_argument(const std::string& foreign) {
       {"keep_dims", "keep"}, {"initializer", "init"}, {"initialiser", "init"}, {"negative_slope", "slope"},
       {"dilations", "dilation"}, {"group", "groups"}, {"units", "channels"}, {"num_classes", "classes"},
   };
+  return find(table, foreign);
+}
+
+std::string usual_name_of_value(const std::string& foreign) {
+  static const std::map<std::string, std::string> table = {
+      {"True", "true"}, {"TRUE", "true"}, {"False", "false"}, {"FALSE", "false"}};
+  return find(table, foreign);
+}
+
+std::string instead_of_callee(const std::string& foreign) {
+  static const char* kActivations = "activations are relu, leaky_relu, gelu, silu, sigmoid and tanh";
+  static const std::map<std::string, std::string> table = [] {
+    std::map<std::string, std::string> notes = {
+        {"sum", "`x -> add(y)` adds two values, `reduce_sum(axes = [...])` the elements along axes"},
+        {"conv1d", "there is no operator of one dimension; windows have two, and an extent of 1 is one of them: `conv(8, 3x1)`"},
+        {"conv3d", "windows have two dimensions"},
+        {"group_norm", "normalisations are batch_norm, layer_norm and local_response_norm"},
+        {"instance_norm", "normalisations are batch_norm, layer_norm and local_response_norm"},
+        {"rms_norm", "normalisations are batch_norm, layer_norm and local_response_norm"},
+        {"adaptive_max_pool", "there is `adaptive_avg_pool(to)`, and `max_pool` with a window and a stride"},
+    };
+    for (const char* name : {"elu", "selu", "celu", "prelu", "relu6", "rrelu", "softplus", "hard_swish", "hardswish", "hard_sigmoid",
+                             "mish", "softsign", "swiglu", "glu", "ELU", "SELU", "CELU", "PReLU", "ReLU6", "Softplus", "Hardswish", "Mish"})
+      notes.emplace(name, kActivations);
+    for (const char* name : {"Conv1d", "Conv1D"}) notes.emplace(name, notes.at("conv1d"));
+    for (const char* name : {"Conv3d", "Conv3D"}) notes.emplace(name, notes.at("conv3d"));
+    for (const char* name : {"GroupNorm", "InstanceNorm2d", "RMSNorm"}) notes.emplace(name, notes.at("group_norm"));
+    notes.emplace("AdaptiveMaxPool2d", notes.at("adaptive_max_pool"));
+    return notes;
+  }();
+  return find(table, foreign);
+}
+
+std::string instead_of_value(const std::string& foreign) {
+  static const char* kNothing = "there is no such value: what is left out has its default";
+  static const char* kPad = "a pad is a number; without one `conv` keeps the extent of a window that is odd, and `pad = 0` pads nothing";
+  static const std::map<std::string, std::string> table = {
+      {"None", kNothing}, {"none", kNothing}, {"null", kNothing}, {"nil", kNothing}, {"same", kPad}, {"SAME", kPad},
+      {"valid", kPad},    {"VALID", kPad}};
   return find(table, foreign);
 }
 

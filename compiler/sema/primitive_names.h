@@ -20,5 +20,12 @@ const std::vector<std::string>& function_names();
 // What other libraries call a thing: "Conv2d" -> "conv", "padding" -> "pad". Empty if unknown.
 std::string usual_name_of_callee(const std::string& foreign);
 std::string usual_name_of_argument(const std::string& foreign);
+// A value: "True" -> "true".
+std::string usual_name_of_value(const std::string& foreign);
+
+// What the language has instead of an operator or a value that it does not have, as a note. Such a name is not corrected to
+// one that looks like it: `elu` as `relu` would be another network. Empty if unknown.
+std::string instead_of_callee(const std::string& foreign);
+std::string instead_of_value(const std::string& foreign);
 
 }  // namespace netc

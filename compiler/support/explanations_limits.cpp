@@ -79,6 +79,22 @@ std::span<const Explanation> limits_explanations() {
        "    linear(10)\n"
        "    output logits\n"
        "}\n"},
+      {"A0105", "a product where a size is meant",
+       "`3x3` is a size, height x width; `3*3` is the number 9, and a number is a square size: a window of 9x9.\n",
+       "network n {\n"
+       "    input image: [3, 32, 32]\n"
+       "    conv(16, 3*3)\n"
+       "    global_avg_pool\n"
+       "    linear(10)\n"
+       "    output logits\n"
+       "}\n",
+       "network n {\n"
+       "    input image: [3, 32, 32]\n"
+       "    conv(16, 3x3)\n"
+       "    global_avg_pool\n"
+       "    linear(10)\n"
+       "    output logits\n"
+       "}\n"},
       {"E0801", "too many calls after expansion",
        "Loops and blocks are expanded before anything is built; a loop that would make the network too large\n"
        "is refused at its head. What is evaluated on the way is counted too: a loop in a loop in a loop ends in this error,\n"
