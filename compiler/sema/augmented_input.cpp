@@ -1,5 +1,7 @@
-// What a recipe's augmentation makes of the network's input: which images the graph gets, and the operators that turn
-// them into what the network takes (decision 9).
+// What a data set's preprocessing and a recipe's augmentation make of the network's input: whether they end in what it takes,
+// which images the graph gets, and the operators that turn them into it (decision 9).
+#include <algorithm>
+
 #include "compiler/sema/elaborator.h"
 
 namespace netc {
@@ -17,7 +19,52 @@ std::optional<SizeDatum> fixed_size(const std::vector<PreprocessSpec>& steps) {
   return size;
 }
 
+// The pictures of a source whose format fixes their size.
+std::optional<SizeDatum> stored_size(const DataSourceSpec& source) {
+  const bool cifar = source.kind == DataSourceSpec::Kind::cifar10 || source.kind == DataSourceSpec::Kind::cifar100;
+  return cifar ? std::optional<SizeDatum>(SizeDatum{32, 32}) : std::nullopt;
+}
+
 }  // namespace
+
+// The size of pictures of size `size` after `steps`, where it is known; the crops must fit. `place`: of a step.
+std::optional<SizeDatum> Elaborator::prepared_size(std::optional<SizeDatum> size, const std::vector<PreprocessSpec>& steps,
+                                                   const std::function<Span(size_t)>& place) {
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const PreprocessSpec& step = steps[i];
+    const bool crops = step.kind == PreprocessSpec::Kind::center_crop;
+    if (crops && size && (step.height > size->height || step.width > size->width))
+      fail(error("E0510", place(i), "`center_crop` of " + to_text(SizeDatum{step.height, step.width}) + " from pictures of " + to_text(*size)));
+    const bool square = size && size->height == size->width;
+    if (step.width > 0) size = SizeDatum{step.height, step.width};
+    else if (square) size = SizeDatum{step.height, step.height};  // the shorter side of a square
+    else size.reset();
+  }
+  return size;
+}
+
+// Pictures end up in the size that the network takes. What is known of them before they are read is checked here, the rest
+// when they are.
+void Elaborator::check_prepared(const Shape& shape, Span input, bool augments) {
+  if (shape.size() != 3 || config_.purpose == Purpose::predict) return;
+  const std::optional<SizeDatum> stored = stored_size(*recipe_->dataset.train);
+  const SizeDatum taken{shape[1], shape[2]};
+  const auto refuse = [&](Span span, const std::string& what, SizeDatum size, const std::string& fix) {
+    Diagnostic d = error("E0510", span, what + " " + to_text(size) + ", the network takes " + to_text(taken));
+    if (presentable(input.file) && !project_.sources().file(input.file).is_stdlib) d.secondary.push_back({input, "the input"});
+    if (!fix.empty()) d.fixes.push_back({fix, "", {}});
+    fail(std::move(d));
+  };
+  const auto differs = [&](const std::optional<SizeDatum>& size) { return size && (size->height != taken.height || size->width != taken.width); };
+  const std::vector<PreprocessSpec>& steps = recipe_->dataset.preprocess;
+  const std::optional<SizeDatum> prepared = prepared_size(stored, steps, [&](size_t i) { return dataset_place("preprocess", i); });
+  if (differs(prepared) && steps.empty()) refuse(dataset_place("train", 0), "these pictures have", *prepared, "preprocess = resize(" + to_text(taken) + ")");
+  if (differs(prepared)) refuse(dataset_place("preprocess", steps.size() - 1), "`preprocess` gives", *prepared, "");
+  // In training `augment` takes the place of `preprocess`.
+  if (augments && recipe_->augment_preprocess.empty() && differs(stored))
+    refuse(setting_place("augment", 0), "`augment` takes the place of `preprocess`: its pictures have", *stored, "resize(" + to_text(taken) + ") at the head of `augment`");
+  if (augments) prepared_size(stored, recipe_->augment_preprocess, [&](size_t i) { return setting_place("augment", i); });
+}
 
 // The images that the graph gets, without the batch: as the steps leave them with which `augment` begins, or as the
 // network takes them. Checks that the list ends in what the network takes.

@@ -19,6 +19,17 @@ std::string bound_text(double value) {
   return value == std::floor(value) && std::abs(value) < 1e15 ? std::to_string(static_cast<int64_t>(value)) : real_text(value);
 }
 
+// What a bare number or text was meant as: `schedule = 0.1` as `constant(0.1)`, `clip = 1.0` as `norm(1.0)`, `weights = "w.npz"`
+// as `load("w.npz")`. Empty where no constructor takes it alone.
+std::string repaired_value(const std::vector<ConstructorDef>& known, const std::string& text, const Expression& expr) {
+  const bool number = expr.as<FloatLit>() || expr.as<IntLit>(), string = expr.as<StringLit>() != nullptr;
+  for (const ConstructorDef& def : known) {
+    if (number && (def.name == "constant" || def.name == "norm")) return def.name + "(" + text + ")";
+    if (string && (def.name == "load" || def.name == "image_folder")) return def.name + "(" + text + ")";
+  }
+  return "";
+}
+
 }  // namespace
 
 Constructor ConfigReader::constructor(const Expression& expr, const std::vector<ConstructorDef>& known,
@@ -28,14 +39,17 @@ Constructor ConfigReader::constructor(const Expression& expr, const std::vector<
   std::vector<std::string> names;
   for (const ConstructorDef& def : known) names.push_back(def.name);
   const Span name_span = call ? call->callee->span : expr.span;
+  const std::string there = (names.size() == 1 ? "there is only " : "there are ") + listed(names);
   if (!ref) {
     Diagnostic d = error("E0504", expr.span, "expected " + what);
-    d.notes.push_back("there are " + listed(names));
+    const std::string repaired = repaired_value(known, source_text(expr), expr);
+    if (repaired.empty()) d.notes.push_back(there);
+    else d.fixes.push_back({repaired, "", {{expr.span, repaired}}});
     fail(std::move(d));
   }
   if (std::find(later.begin(), later.end(), ref->name) != later.end()) {
     Diagnostic d = error("E0506", name_span, "`" + ref->name + "` is not supported yet");
-    d.notes.push_back("there are " + listed(names));
+    d.notes.push_back(there);
     fail(std::move(d));
   }
   const auto def = std::find_if(known.begin(), known.end(), [&](const ConstructorDef& d) { return d.name == ref->name; });
@@ -44,7 +58,7 @@ Constructor ConfigReader::constructor(const Expression& expr, const std::vector<
     if (const std::optional<std::string> close = nearest(ref->name, names))
       d.fixes.push_back({*close, "", {{name_span, *close}}});
     else
-      d.notes.push_back("there are " + listed(names));
+      d.notes.push_back(there);
     fail(std::move(d));
   }
   Constructor result{def->name, expr.span, {}};
@@ -228,6 +242,15 @@ std::string ConfigReader::word(const Expression& expr, const std::string& what, 
   if (ref)
     if (const std::optional<std::string> close = nearest(ref->name, words)) d.fixes.push_back({*close, "", {{expr.span, *close}}});
   fail(std::move(d));
+}
+
+std::vector<std::string> ConfigReader::names_maps(const std::string& module) {
+  DiagnosticSink ignored;
+  std::vector<std::string> maps;
+  if (const Module* loaded = project_.load(module, ignored))
+    for (const auto& [name, target] : loaded->names)
+      if (target.module == loaded && target.declaration && target.declaration->as<NamesDecl>()) maps.push_back(name);
+  return maps;
 }
 
 void ConfigReader::entries(const ConfigBody& body, const std::string& where, const std::function<void(const Entry&)>& read) {

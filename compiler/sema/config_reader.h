@@ -71,6 +71,8 @@ class ConfigReader {
     return elaborator_.error(std::move(code), span, std::move(message), std::move(label));
   }
   const Module& module() const { return module_; }
+  // The name maps that a module of the standard library declares.
+  std::vector<std::string> names_maps(const std::string& module);
   std::string source_text(const Expression& expr) const { return std::string(project_.sources().text(expr.span)); }
 
  private:

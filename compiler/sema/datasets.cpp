@@ -89,7 +89,33 @@ void normalize(ConfigReader& reader, const Expression& value, DatasetSpec& spec)
     if (deviation <= 0) reader.fail(reader.error("E0507", c.fields.at("std")->span, "a standard deviation is above 0"));
 }
 
+// `mean = [127.5]` is of bytes; pictures are normalised as values in 0..1.
+void check_statistics(Elaborator& elaborator, const DatasetDecl& dataset, const DatasetSpec& spec) {
+  const auto outside = [](double value) { return value < 0 || value > 1; };
+  if (std::none_of(spec.mean.begin(), spec.mean.end(), outside) && std::none_of(spec.std.begin(), spec.std.end(), outside)) return;
+  for (const auto& item : dataset.body.items) {
+    const Entry* entry = std::get_if<Entry>(&item);
+    if (!entry || entry->key.text != "normalize") continue;
+    Diagnostic d = elaborator.error("E0507", entry->value.span, "means and deviations of pictures are of values from 0 to 1");
+    d.notes.push_back("a byte is divided by 255 first: 127.5 is 0.5");
+    elaborator.report(std::move(d));
+  }
+}
+
 }  // namespace
+
+Span dataset_span(Project&, const Module& module, const TrainDecl& train, const std::string& key, size_t index) {
+  const auto found = module.names.find(train.data.text);
+  const DatasetDecl* dataset = found != module.names.end() && found->second.declaration ? found->second.declaration->as<DatasetDecl>() : nullptr;
+  if (!dataset) return train.data.span;
+  for (const auto& item : dataset->body.items) {
+    const Entry* entry = std::get_if<Entry>(&item);
+    if (!entry || entry->key.text != key) continue;
+    const ListExpr* list = entry->value.as<ListExpr>();
+    return list && index < list->items.size() ? list->items[index].span : entry->value.span;
+  }
+  return train.data.span;
+}
 
 std::optional<DatasetSpec> find_dataset(Project& project, const Module& module, const Name& name, DiagnosticSink& sink) {
   const int errors = sink.error_count();
@@ -127,6 +153,7 @@ std::optional<DatasetSpec> find_dataset(Project& project, const Module& module, 
       reader.fail(std::move(d));
     }
   });
+  if (spec.train && spec.train->kind != DataSourceSpec::Kind::numpy) check_statistics(elaborator, *dataset, spec);
   if (sink.error_count() == errors && !spec.train) {
     Diagnostic d = elaborator.error("E0503", dataset->name.span, "`" + spec.name + "` has no `train`");
     d.fixes.push_back({"train = idx(\"train-images.gz\", \"train-labels.gz\")", "", {}});

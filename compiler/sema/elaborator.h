@@ -300,6 +300,9 @@ class Elaborator {
   bool trains() const { return config_.purpose == Purpose::train && !within_teacher_; }
 
   // augmented_input.cpp
+  std::optional<SizeDatum> prepared_size(std::optional<SizeDatum> size, const std::vector<PreprocessSpec>& steps,
+                                         const std::function<Span(size_t)>& place);
+  void check_prepared(const Shape& shape, Span input, bool augments);
   Shape augmented_input(const Shape& shape, DType dtype);
   ValueId augment_image(ValueId value, const Shape& shape, Span span);
   ValueId mix_images(ValueId value, Span span);
@@ -307,6 +310,7 @@ class Elaborator {
 
   // transfer.cpp
   Span setting_place(const std::string& key, size_t index) const;
+  Span dataset_place(const std::string& key, size_t index) const;
   bool is_frozen(const std::string& path, bool buffer);
   bool has_frozen(const std::string& prefix) const;
   void check_globs();

@@ -262,6 +262,7 @@ TensorDatum Elaborator::prepare_image(const InputStmt& input, const Shape& shape
 
   const bool augments = has_data && (config_.purpose == Purpose::train || config_.augmented) &&
                         (!recipe_->augment.empty() || !recipe_->augment_preprocess.empty());
+  if (images && !config_.without_loss) check_prepared(shape, span, augments);
   Shape batched = augments ? augmented_input(shape, dtype) : shape;
   batched.insert(batched.begin(), config_.batch);
   // Who trains and tests hands in the images of a data set, whatever the network calls them.

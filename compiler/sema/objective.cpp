@@ -104,7 +104,7 @@ void Elaborator::add_metrics(ValueId logits, ValueId label, const LossSpec& loss
 void Elaborator::check_loss(const LossSpec& loss, int64_t classes, Span span) {
   const auto weights = static_cast<int64_t>(loss.class_weights.size());
   if (weights != 0 && weights != classes)
-    fail(error("E0501", reference_span_.valid() ? reference_span_ : span,
+    fail(error("E0501", train_ ? setting_place("loss", 0) : span,
                std::to_string(classes) + " logits, " + std::to_string(weights) + " class weights in `cross_entropy`"));
 }
 

@@ -52,6 +52,11 @@ LossSpec read_loss(ConfigReader& reader, const Expression& value) {
   // `balanced`: the data say them.
   const NameRef* word = reader.has(c, "weights") ? c.fields.at("weights")->as<NameRef>() : nullptr;
   spec.balanced = word && word->name == "balanced";
+  if (word && !spec.balanced && nearest(word->name, {"balanced"})) {
+    Diagnostic d = reader.error("E0504", c.fields.at("weights")->span, "`weights` of `cross_entropy` is a list, one weight a class, or the word balanced");
+    d.fixes.push_back({"balanced", "", {{c.fields.at("weights")->span, "balanced"}}});
+    reader.fail(std::move(d));
+  }
   if (!spec.balanced) spec.class_weights = read_class_weights(reader, c);
   if (reader.has(c, "ignore"))
     spec.ignored_label = reader.integer(*c.fields.at("ignore"), "`ignore` of `cross_entropy`", -(int64_t{1} << 31), int64_t{1} << 31);
@@ -114,7 +119,11 @@ std::vector<ParameterGroup> read_groups(ConfigReader& reader, const Expression& 
     ParameterGroup group;
     const Expression& paths = *c.fields.at("paths");
     if (const NameRef* ref = paths.as<NameRef>(); ref && ref->name == "vectors") group.glob = "";
-    else group.glob = reader.text(paths, "`paths` of `group`");
+    else if (ref && nearest(ref->name, {"vectors"})) {
+      Diagnostic d = reader.error("E0504", paths.span, "`paths` of `group` is a pattern, or the word vectors");
+      d.fixes.push_back({"vectors", "", {{paths.span, "vectors"}}});
+      reader.fail(std::move(d));
+    } else group.glob = reader.text(paths, "`paths` of `group`");
     group.rate = reader.real(c, "lr", 1, {0, 1e6});
     group.decay = reader.real(c, "weight_decay", 1, {0, 1e6});
     if (c.fields.size() == 1) reader.fail(reader.error("E0105", c.span, "`group` needs a factor: `lr`, `weight_decay`"));

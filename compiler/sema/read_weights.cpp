@@ -1,4 +1,6 @@
 // `weights = load("r50.safetensors", names = torchvision_resnet, except = ["fc.**"])`: what a training begins with.
+#include <algorithm>
+
 #include "compiler/sema/recipe_values.h"
 
 namespace netc {
@@ -16,7 +18,10 @@ std::string read_names(ConfigReader& reader, const Expression& value) {
   std::vector<std::string> names;
   for (const auto& [name, target] : module.names)
     if (target.declaration && target.declaration->as<NamesDecl>()) names.push_back(name);
-  if (ref && names.empty()) d.fixes.push_back({"import std.names { " + ref->name + " }", "", {}});
+  const std::vector<std::string> library = reader.names_maps("std.names");
+  const bool is_library = ref && std::find(library.begin(), library.end(), ref->name) != library.end();
+  const std::optional<std::string> like_library = ref && names.empty() ? nearest(ref->name, library) : std::nullopt;
+  if (is_library || like_library) d.fixes.push_back({"import std.names { " + (is_library ? ref->name : *like_library) + " }", "", {}});
   else if (const std::optional<std::string> close = ref ? nearest(ref->name, names) : std::nullopt)
     d.fixes.push_back({*close, "", {{value.span, *close}}});
   reader.fail(std::move(d));

@@ -13,6 +13,7 @@
 #include "compiler/sema/config_reader.h"
 #include "compiler/sema/ensembles.h"
 #include "compiler/sema/names_map.h"
+#include "compiler/sema/primitive_names.h"
 #include "compiler/sema/recipe_values.h"
 #include "stdlib/stdlib_sources.h"
 
@@ -231,7 +232,10 @@ std::optional<TrainedNetwork> find_network(Project& project, const Module& modul
   const auto found = module.names.find(ref->name);
   if (found != module.names.end() && !found->second.declaration) return std::nullopt;
   if (found == module.names.end()) {
-    Diagnostic d = builder.error("E0512", span, "no network `" + ref->name + "`");
+    DiagnosticSink ignored;
+    const Module& prelude = project.prelude(ignored);
+    const bool is_block = is_direct_operator(ref->name) || prelude.names.count(ref->name);
+    Diagnostic d = builder.error("E0512", span, is_block ? "`" + ref->name + "` is a layer, not a network" : "no network `" + ref->name + "`");
     std::vector<std::string> names;
     for (const auto& [name, target] : module.names)
       if (target.declaration && (target.declaration->as<NetworkDecl>() || target.declaration->as<EnsembleDecl>()))

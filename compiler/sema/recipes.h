@@ -29,6 +29,8 @@ std::optional<NamesMap> build_names_map(Project& project, const Module& module, 
 
 // Where entry `index` of the value of a recipe's key is written; the network's place in the `train` if there is none.
 Span setting_span(Project& project, const Module& module, const TrainDecl& train, const std::string& key, size_t index);
+// The same for a key of the data set that `train` names; its name there if there is none.
+Span dataset_span(Project& project, const Module& module, const TrainDecl& train, const std::string& key, size_t index);
 
 // Reports E0515 for each pattern of `precision` that matches no layer. `graph`: of the network, for training.
 // REQUIRES: build_recipe gave a recipe.

@@ -27,6 +27,11 @@ bool Elaborator::has_frozen(const std::string& prefix) const {
   return first != frozen_.end() && first->compare(0, prefix.size() + 1, prefix + ".") == 0;
 }
 
+// The same for the data set.
+Span Elaborator::dataset_place(const std::string& key, size_t index) const {
+  return train_ ? dataset_span(project_, *train_module_, *train_, key, index) : reference_span_;
+}
+
 // A glob that names nothing is a mistake in it.
 void Elaborator::check_globs() {
   if (!recipe_ || config_.purpose != Purpose::train) return;
@@ -35,6 +40,12 @@ void Elaborator::check_globs() {
     if (glob.empty() || std::any_of(states.begin(), states.end(), [&](const StateVariable& s) { return glob_matches(glob, s.path); }))
       return;
     Diagnostic d = error("E0514", setting_place(key, index), "no parameter's path matches \"" + glob + "\"");
+    const std::string below = glob + ".**";
+    if (std::any_of(states.begin(), states.end(), [&](const StateVariable& s) { return glob_matches(below, s.path); })) {
+      d.notes.push_back("`" + glob + "` is a layer, whose parameters have paths below its own");
+      d.fixes.push_back({"\"" + below + "\"", "", {}});
+      return report(std::move(d));
+    }
     std::vector<std::string> heads;
     for (const StateVariable& state : states)
       if (const std::string head = state.path.substr(0, state.path.find('.')); std::find(heads.begin(), heads.end(), head) == heads.end())

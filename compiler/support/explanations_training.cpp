@@ -155,7 +155,7 @@ std::span<const Explanation> training_explanations() {
        "    epochs = 30\n"
        "}\n"},
       {"E0510", "data that do not fit the network",
-       "What `augment` ends in has the size that the network takes; colours are those of u8 pictures of 1 or 3\n"
+       "What `preprocess` and `augment` end in has the size that the network takes; colours are those of u8 pictures of 1 or 3\n"
        "channels; a normalisation has a mean and a deviation for each channel.\n",
        "import std.resnet { resnet20 }\n"
        "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
