@@ -98,7 +98,8 @@ void check_budget(const Compilation& c, const CompileSettings& settings, int64_t
   constexpr int64_t kMiB = int64_t{1} << 20;
   const int64_t mib = (least + kMiB - 1) / kMiB;
   throw RuntimeError("E0929",
-                     fmt::format("the budget of {} MiB is too small: the plan that needs least takes {} MiB", settings.budget / kMiB, mib),
+                     fmt::format("the budget of {} is too small: the plan that needs least takes {} MiB",
+                                 settings.budget < kMiB ? fmt::format("{} KiB", settings.budget / 1024) : fmt::format("{} MiB", settings.budget / kMiB), mib),
                      fmt::format("--budget {}MiB, or a smaller batch", mib));
 }
 
@@ -216,7 +217,8 @@ PrecisionSpec precision_of(const CompileSettings& settings, const Recipe* recipe
   if (settings.precision.empty()) return recipe ? recipe->precision : PrecisionSpec{};
   const std::optional<Precision> type = precision_from_name(settings.precision);
   if (!type)
-    throw RuntimeError("E0923", fmt::format("there is no precision `{}`: f32, tf32, bf16 and f16", settings.precision), "--precision bf16");
+    throw RuntimeError("E0923", fmt::format("there is no precision `{}`: f32, tf32, bf16 and f16", settings.precision),
+                       settings.precision == "half" || settings.precision == "float16" || settings.precision == "fp16" ? "--precision f16" : "--precision bf16");
   return {*type, {}};
 }
 

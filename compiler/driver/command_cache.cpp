@@ -114,6 +114,10 @@ class CacheTool {
 
 }  // namespace
 
-int run(const CacheCommand& command, Environment& environment) { return CacheTool(command, environment.output).run(); }
+int run(const CacheCommand& command, Environment& environment) {
+  if (!command.max_size.empty() && command.action != "prune")
+    throw RuntimeError("E0924", "`--max-size` is an option of `netc cache prune`", "netc cache prune --max-size " + command.max_size);
+  return CacheTool(command, environment.output).run();
+}
 
 }  // namespace netc

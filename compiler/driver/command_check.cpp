@@ -2,9 +2,19 @@
 #include <fmt/format.h>
 
 #include "compiler/driver/commands.h"
+#include "compiler/sema/project.h"
 #include "compiler/sema/sema.h"
 
 namespace netc {
+namespace {
+
+bool declares_nothing(Project& project, const std::string& reference) {
+  DiagnosticSink ignored;
+  const Module* module = project.load(parse_reference(reference).module, ignored);
+  return module && module->ast.declarations.empty();
+}
+
+}  // namespace
 
 int run(const CheckCommand& options, Environment& environment) {
   Output& output = environment.output;
@@ -22,7 +32,7 @@ int run(const CheckCommand& options, Environment& environment) {
       continue;
     }
     output.diagnostics(sink.all(), environment.project.sources());
-    if (passed) output.note(fmt::format("{}: no errors\n", reference));
+    if (passed) output.note(fmt::format("{}: no errors{}\n", reference, declares_nothing(environment.project, reference) ? ", it declares nothing" : ""));
   }
   if (output.json()) output.result(fmt::format("{{\"ok\": {}, \"diagnostics\": [{}]}}\n", good, json));
   return good ? kExitOk : kExitProgram;

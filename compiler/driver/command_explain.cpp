@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "compiler/api/explain_network.h"
@@ -20,17 +21,17 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// "E0201", "A0102".
+// "E0201", "A0102", also written small or with too few or too many digits.
 bool is_code(const std::string& text) {
-  if (text.size() != 5 || (text[0] != 'E' && text[0] != 'A')) return false;
-  for (size_t i = 1; i < 5; ++i)
-    if (!std::isdigit(static_cast<unsigned char>(text[i]))) return false;
-  return true;
+  const size_t digits = text.find_first_not_of("0123456789", std::min<size_t>(1, text.size()));
+  return text.size() >= 2 && text.size() <= 7 && std::string("EeAa").find(text[0]) != std::string::npos && digits == std::string::npos;
 }
 
 int explain_code(const std::string& code, const Output& output) {
-  const std::optional<std::string> page = explanation_of(code);
-  if (!page) throw RuntimeError("E0924", fmt::format("there is no message `{}`", code));
+  std::string known = code;
+  known[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(known[0])));
+  const std::optional<std::string> page = explanation_of(known);
+  if (!page) throw RuntimeError("E0924", fmt::format("there is no message `{}`; a code has four digits, as in E0201", code));
   output.result(*page);
   return kExitOk;
 }
@@ -260,7 +261,7 @@ Json schedule_json(const ScheduleCurve& curve) {
 }  // namespace
 
 int run(const ExplainCommand& options, Environment& environment) {
-  if (is_code(options.network.reference)) return explain_code(options.network.reference, environment.output);
+  if (is_code(options.network.reference) && !std::filesystem::exists(options.network.reference)) return explain_code(options.network.reference, environment.output);
   const NetworkReport report =
       explain_network(environment.project, {options.network.reference, options.network.set, false}, options.batch,
                       options.train, settings_of(options.device));

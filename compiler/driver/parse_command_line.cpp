@@ -1,5 +1,6 @@
 // Binds flags to the fields of options.h.
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -7,6 +8,7 @@
 
 #include "compiler/api/convert_weights.h"
 #include "compiler/driver/options.h"
+#include "compiler/support/diagnostic.h"
 
 namespace netc {
 namespace {
@@ -31,18 +33,29 @@ or a checkpoint are, 4 the system refused (memory, threads, files, device), 5 a 
 130 interrupted (training has saved). NO_COLOR turns colours off.
 )";
 
+// A unit left out, `--budget 5`, is a slip.
+CLI::Validator budget_size() {
+  return CLI::Validator(
+      [](const std::string& bytes) {
+        int64_t value = 0;
+        std::from_chars(bytes.data(), bytes.data() + bytes.size(), value);
+        return value >= 1024 ? std::string() : "expects a size such as 2GiB, got " + bytes + " bytes";
+      },
+      "");
+}
+
 struct Binder {
   CLI::App& app;
   CommandLine& line;
 
   // A subcommand whose options live in `line.command` once it is chosen.
   template <class Options>
-  std::pair<CLI::App*, std::shared_ptr<Options>> add(const std::string& name, const std::string& summary, const std::string& examples) {
+  std::pair<CLI::App*, std::shared_ptr<Options>> add(const std::string& name, const std::string& summary, const std::string& examples, bool has_json = true) {
     CLI::App* sub = app.add_subcommand(name, summary + "\n\nExamples:\n" + examples);
     auto options = std::make_shared<Options>();
     sub->parse_complete_callback([this, options] { line.command = *options; });
     sub->add_flag("-q,--quiet", line.output.quiet, "Print results and errors only");
-    sub->add_flag("--json", line.output.json, "Print the result as JSON");
+    if (has_json) sub->add_flag("--json", line.output.json, "Print the result as JSON");
     sub->add_option("--error-format", error_format, "How errors are printed: text or json")
         ->check(CLI::IsMember({"text", "json"}));
     return {sub, options};
@@ -62,6 +75,7 @@ struct Binder {
     sub->add_option("--cpu", options.cpu, "Code for host, x86-64, x86-64-v3, x86-64-v4, znver5, …")->capture_default_str();
     sub->add_option("--budget", options.budget, "Most memory to plan: 2GiB. Training recomputes what is cheap to stay below it")
         ->transform(CLI::AsSizeValue(true))
+        ->check(budget_size())
         ->type_name("BYTES");
     sub->add_flag("!--no-winograd", options.winograd, "Compute 3x3 convolutions directly, with smaller rounding errors");
     if (!runs) return;
@@ -106,8 +120,51 @@ CLI::Validator svg_name() {
 CLI::Validator svg_or_dot_name() {
   return CLI::Validator([](const std::string& path) { return is_svg_name(path) || path.ends_with(".dot") ? "" : "expects .svg or .dot, got " + path; }, "");
 }
-CLI::Validator positive() { return CLI::Range(int64_t{1}, int64_t{1} << 40); }
-CLI::Validator batch_range() { return CLI::Range(int64_t{1}, int64_t{1} << 20); }
+// CLI11's Range says of `abc` that it is not in a range.
+CLI::Validator whole_number(int64_t low, int64_t high) {
+  return CLI::Validator(
+      [=](const std::string& text) {
+        int64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool good = error == std::errc() && end == text.data() + text.size() && value >= low && value <= high;
+        return good ? std::string() : "expects a whole number from " + std::to_string(low) + " to " + std::to_string(high) + ", got " + text;
+      },
+      "");
+}
+CLI::Validator positive() { return whole_number(1, int64_t{1} << 40); }
+CLI::Validator batch_range() { return whole_number(1, int64_t{1} << 20); }
+CLI::Validator seed_number() { return whole_number(0, INT64_MAX); }
+// What the options and commands are called, for near misses.
+std::string similar_option(const CLI::App& command, const std::string& written) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back(name);
+  const std::optional<std::string> close = nearest(written.substr(0, written.find('=')), names);
+  return close ? "--" + *close : "";
+}
+
+// One line of what is wrong, and the repair where it is known; nothing where CLI11 says it well.
+std::string explain_failure(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2) return "";
+  const std::vector<CLI::App*> chosen = app.get_subcommands();
+  if (chosen.empty()) {
+    const std::string written = argv[1];
+    if (written.starts_with("-")) return "";
+    std::vector<std::string> names;
+    for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+    const std::optional<std::string> close = nearest(written, names);
+    return "there is no command `" + written + "`\n" + (close ? "fix: netc " + *close + "\n" : "");
+  }
+  const std::vector<std::string> rest = chosen.front()->remaining();
+  if (rest.empty()) return "";
+  const std::string command = "netc " + chosen.front()->get_name(), written = rest.front();
+  if (!written.starts_with("--")) {
+    const bool takes_input = chosen.front()->get_option_no_throw("--input") != nullptr;
+    return "`" + command + "` does not expect `" + written + "`\n" + (takes_input ? "fix: --input " + written + "\n" : "");
+  }
+  const std::string close = similar_option(*chosen.front(), written.substr(2));
+  return "`" + command + "` has no option `" + written + "`\n" + (close.empty() ? "" : "fix: " + close + "\n");
+}
 
 void bind_running_commands(Binder& bind) {
   {
@@ -119,7 +176,7 @@ void bind_running_commands(Binder& bind) {
     Binder::network(sub, o->network, "FILE.net[:TRAIN]");
     Binder::device(sub, o->device);
     Binder::data(sub, o->data);
-    sub->add_option("--seed", o->seed, "Seed of weights, order, augmentation and dropout");
+    sub->add_option("--seed", o->seed, "Seed of weights, order, augmentation and dropout")->check(seed_number());
     sub->add_option("--epochs", o->epochs, "Instead of the recipe's")->check(positive());
     sub->add_option("--batch", o->batch, "Instead of the recipe's")->check(batch_range());
     sub->add_option("--log", o->log, "JSON lines, one an event")->type_name("FILE");
@@ -163,7 +220,7 @@ void bind_running_commands(Binder& bind) {
         ->excludes(views)
         ->excludes(report)
         ->excludes(svg);
-    sub->add_option("--seed", o->seed, "Of the noise")->capture_default_str();
+    sub->add_option("--seed", o->seed, "Of the noise")->check(seed_number())->capture_default_str();
   }
   {
     auto [sub, o] = bind.add<LookCommand>("look", "Draws what a network looks for and sees: its first filters, and its layers' activations.",
@@ -183,11 +240,11 @@ void bind_running_commands(Binder& bind) {
   {
     auto [sub, o] = bind.add<AugmentCommand>("augment", "Draws what the network will see: samples and augmented views of them.",
                                              "  netc augment cifar.net                         writes augment.png\n"
-                                             "  netc augment cifar.net --samples 10 --views 15 --output sheet.png\n");
+                                             "  netc augment cifar.net --samples 10 --views 15 --output sheet.png\n", false);
     Binder::network(sub, o->network, "FILE.net[:TRAIN]");
     Binder::device(sub, o->device);
     Binder::data(sub, o->data);
-    sub->add_option("--seed", o->seed, "Instead of the recipe's");
+    sub->add_option("--seed", o->seed, "Instead of the recipe's")->check(seed_number());
     sub->add_option("--samples", o->samples, "Rows")->check(CLI::Range(1, 100))->capture_default_str();
     sub->add_option("--views", o->views, "Columns beside the sample itself")->check(CLI::Range(1, 100))->capture_default_str();
     sub->add_option("--output", o->output, "A PNG file")->type_name("FILE")->capture_default_str();
@@ -205,7 +262,7 @@ void bind_running_commands(Binder& bind) {
     sub->add_option("--output", o->output, "Raw outputs of all inputs as .npy")->type_name("FILE.npy");
     sub->add_flag("--random-weights", o->random_weights, "Initialise from --seed")->excludes(weights);
     auto* random = sub->add_flag("--random-input", o->random_input, "Uniform values from --seed")->excludes(input);
-    sub->add_option("--seed", o->seed, "Of random weights and input")->capture_default_str();
+    sub->add_option("--seed", o->seed, "Of random weights and input")->check(seed_number())->capture_default_str();
     sub->add_option("--batch", o->batch, "Images at a time")->check(batch_range())->capture_default_str();
     sub->add_option("--top", o->top, "Classes to print")->check(positive())->capture_default_str();
     sub->add_option("--sample", o->data_role, "Predict samples of the data set: --sample test")
@@ -244,7 +301,7 @@ void bind_reading_commands(Binder& bind) {
                                           "  netc emit mnist.net --stage=graph\n"
                                           "  netc emit mnist.net --stage=schedule --train\n"
                                           "  netc emit mnist.net --stage=asm --output mnist.s\n"
-                                          "  netc emit mnist.net --stage=cuda --device cuda:sm_90\n");
+                                          "  netc emit mnist.net --stage=cuda --device cuda:sm_90\n", false);
     Binder::network(sub, o->network);
     Binder::device(sub, o->device, false);
     sub->add_option("--stage", o->stage, "ast, graph, grad, schedule, kernels, llvm, asm, or cuda (with --device cuda)")
@@ -271,7 +328,7 @@ void bind_reading_commands(Binder& bind) {
     auto [sub, o] = bind.add<GraphCommand>("graph", "Draws a network, with boxes for residual and inception.",
                                            "  netc graph mnist.net                          writes mnist.svg\n"
                                            "  netc graph std.googlenet:googlenet --output g.svg\n"
-                                           "  netc graph mnist.net --output mnist.dot\n");
+                                           "  netc graph mnist.net --output mnist.dot\n", false);
     Binder::network(sub, o->network);
     sub->add_option("--output", o->output, "FILE.svg or FILE.dot")->type_name("FILE")->check(svg_or_dot_name());
   }
@@ -331,12 +388,20 @@ std::optional<CommandLine> parse_command_line(int argc, char** argv, int& exit_c
   Binder bind{app, line, "text"};
   bind_reading_commands(bind);
   bind_running_commands(bind);
+  // `netc help train`, as other tools have it.
+  std::vector<char*> words(argv, argv + argc);
+  static char help[] = "--help";
+  if (argc > 1 && std::string(argv[1]) == "help") {
+    words.erase(words.begin() + 1);
+    words.push_back(help);
+  }
   try {
-    app.parse(argc, argv);
+    app.parse(static_cast<int>(words.size()), words.data());
   } catch (const CLI::ParseError& error) {
     // CLI11 would say that a subcommand is required, and not that this one is none.
-    if (argc > 1 && argv[1][0] != '-' && app.get_subcommands().empty()) {
-      std::cerr << "there is no command `" << argv[1] << "`\nRun with --help for more information.\n";
+    const std::string text = error.get_exit_code() == 0 ? "" : explain_failure(app, argc, argv);
+    if (!text.empty()) {
+      std::cerr << text << "Run with --help for more information.\n";
       exit_code = kExitCommandLine;
       return std::nullopt;
     }

@@ -98,6 +98,18 @@ void Elaborator::check_block(const Module& module, const BlockDecl& block) {
   }
 }
 
+namespace {
+
+// The text of `--set name=text`, one file however many networks take it: what is wrong in it is then said once.
+int32_t text_of_set(SourceMap& sources, const std::string& name, const std::string& text) {
+  const std::string path = "--set " + name, whole = "let " + name + " = " + text + "\n";
+  for (int32_t file = 0; file < sources.size(); ++file)
+    if (sources.file(file).path == path && sources.file(file).text == whole) return file;
+  return sources.add(path, whole);
+}
+
+}  // namespace
+
 void Elaborator::bind_network_args(const Request& request, Context& ctx) {
   const std::vector<Parameter>& params = request.network->params;
   const std::string& network = request.network->name.text;
@@ -144,7 +156,7 @@ void Elaborator::bind_network_args(const Request& request, Context& ctx) {
         if (const std::optional<std::string> close = nearest(name, names)) d.fixes.push_back({"--set " + *close + "=" + text, "", {}});
         fail(std::move(d));
       }
-      const int32_t file = project_.sources().add("--set " + name, "let " + name + " = " + text + "\n");
+      const int32_t file = text_of_set(project_.sources(), name, text);
       const int errors = sink_.error_count();
       const Ast ast = parse(project_.sources(), file, sink_, project_.limits());
       if (sink_.error_count() > errors || ast.declarations.empty() || !ast.declarations.front().as<LetDecl>()) {

@@ -128,7 +128,9 @@ void Elaborator::check_classes(const Request& request) {
   }
   const bool has_classes = request.network && std::any_of(request.network->params.begin(), request.network->params.end(),
                                        [](const Parameter& p) { return p.name.text == "classes"; });
-  if (has_classes) {
+  if (config_.set.count("classes")) {
+    d.fixes.push_back({"--set classes=" + std::to_string(classes), "", {}});
+  } else if (has_classes) {
     const std::string fixed = network + "(classes = " + std::to_string(classes) + ")";
     Fix fix{fixed, "", {}};
     if (request.reference_span.valid() && (!request.args || request.args->empty())) fix.edits.push_back({request.reference_span, fixed});

@@ -1,6 +1,8 @@
 #include "compiler/sema/project.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -35,6 +37,41 @@ std::vector<std::string> stdlib_names() {
   for (const StdlibSource* source = stdlib_sources(); source->name; ++source)
     names.push_back(std::string("std.") + source->name);
   return names;
+}
+
+// Why the system does not give the text of `path`: ": No such file or directory".
+std::string why_unreadable(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) return ": it is a folder";
+  if (fs::exists(path, error) && !fs::is_regular_file(path, error)) return ": it is no regular file";
+  errno = 0;
+  const std::ifstream in(path, std::ios::binary);
+  return in || errno == 0 ? "" : std::string(": ") + std::strerror(errno);
+}
+
+// A `.net` file beside `path` with a name like it.
+std::optional<std::string> similar_file(const fs::path& path) {
+  std::error_code error;
+  const fs::path folder = path.parent_path().empty() ? fs::path(".") : path.parent_path();
+  std::vector<std::string> names;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end && names.size() < 10000; it.increment(error))
+    if (it->path().extension() == ".net") names.push_back(it->path().stem().string());
+  std::sort(names.begin(), names.end());
+  const std::string stem = path.extension() == ".net" ? path.stem().string() : path.filename().string();
+  const bool only_ending = std::find(names.begin(), names.end(), stem) != names.end();  // `net.nett`
+  const std::optional<std::string> close = only_ending ? stem : nearest(stem, names);
+  return close ? std::optional((path.parent_path() / (*close + ".net")).string()) : std::nullopt;
+}
+
+// The standard library's module that declares a network of that name; empty if none does.
+std::string stdlib_home(Project& project, const std::string& network) {
+  DiagnosticSink ignored;
+  for (const std::string& name : stdlib_names()) {
+    const Module* module = project.load(name, ignored);
+    const auto found = module ? module->names.find(network) : std::map<std::string, NameTarget>::const_iterator{};
+    if (module && found != module->names.end() && found->second.declaration && found->second.declaration->as<NetworkDecl>()) return name;
+  }
+  return "";
 }
 
 bool starts_with(const std::string& text, const std::string& prefix) { return text.rfind(prefix, 0) == 0; }
@@ -98,8 +135,12 @@ const Module* Project::load(const std::string& module, DiagnosticSink& sink) {
   const fs::path canonical = fs::canonical(module, error);
   const std::optional<std::string> text = error ? std::nullopt : read_text(canonical.string(), limits_.max_source_bytes);
   if (!text) {
-    Diagnostic d = import_error("E0110", {}, "cannot read `" + module + "`");
-    if (const std::optional<std::string> close = nearest(module, stdlib_names())) d.fixes.push_back({*close, "", {}});
+    Diagnostic d = import_error("E0110", {}, "cannot read `" + module + "`" + why_unreadable(module));
+    const std::string with_ending = module + ".net";
+    if (fs::is_regular_file(with_ending, error)) d.fixes.push_back({with_ending, "", {}});
+    else if (const std::string home = stdlib_home(*this, module); !home.empty()) d.fixes.push_back({home + ":" + module, "", {}});
+    else if (const std::optional<std::string> file = similar_file(module)) d.fixes.push_back({*file, "", {}});
+    else if (const std::optional<std::string> close = nearest(module, stdlib_names())) d.fixes.push_back({*close, "", {}});
     sink.add(std::move(d));
     return nullptr;
   }
@@ -168,8 +209,13 @@ Module* Project::import_file(Module& module, const ImportDecl& import, Diagnosti
   }
   const std::optional<std::string> text = error ? std::nullopt : read_text(canonical.string(), limits_.max_source_bytes);
   if (!text) {
-    sink.add(import_error("E0110", import.module_span, "cannot read `" + import.module + "`",
-                          "relative to the folder of this file"));
+    Diagnostic d = import_error("E0110", import.module_span, "cannot read `" + import.module + "`" + why_unreadable(written),
+                                "relative to the folder of this file");
+    if (const std::optional<std::string> file = similar_file(written)) {
+      const std::string name = (fs::path(import.module).parent_path() / fs::path(*file).filename()).string();
+      d.fixes.push_back({"\"" + name + "\"", "", {{import.module_span, "\"" + name + "\""}}});
+    }
+    sink.add(std::move(d));
     return nullptr;
   }
   if (const auto found = modules_.find(canonical.string()); found != modules_.end()) return found->second.get();

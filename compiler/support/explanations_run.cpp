@@ -56,7 +56,9 @@ std::span<const Explanation> run_explanations() {
       {"E0923", "this precision is not available",
        "There are `f32`, `tf32`, `bf16` and `f16`; others are refused, never ignored.\n",
        "netc bench mnist.net --precision fp8\n", "netc bench mnist.net --precision bf16\n"},
-      {"E0924", "no such operator", "`netc ops` lists the primitive operators. Layers such as `conv` are blocks of the prelude.\n",
+      {"E0924", "a command line that asks for what there is not",
+       "An operator, a message or a size that does not exist, or an option that another one needs. `netc ops` lists the primitive\n"
+       "operators; layers such as `conv` are blocks of the prelude.\n",
        "netc ops conv2d\n", "netc ops convolution\n"},
       {"E0925", "the plan needs too much memory",
        "The host set `Options::max_bytes`, and weights and one session's memory together exceed it.\n", "", ""},

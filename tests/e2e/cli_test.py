@@ -46,6 +46,24 @@ class CommandLine(Case):
             done = self.netc(*args, code=2)
             self.assertTrue(done.stderr.strip() or done.stdout.strip(), args)
 
+    def test_near_misses_are_named(self):
+        self.tiny()
+        for args, wanted in ((["chek", "tiny.net"], "fix: netc check"), (["check", "tiny.net", "--no-advise"], "fix: --no-advice"),
+                             (["predict", "tiny.net", "cat.png"], "fix: --input cat.png"), (["emit", "tiny.net", "--stage=ast", "--json"], "no option `--json`"),
+                             (["cache", "clear", "--max-size", "1GiB"], "netc cache prune"), (["explain", "tiny.net", "--batch", "abc"], "whole number from 1"),
+                             (["explain", "tiny.net", "--budget", "5"], "such as 2GiB"), (["explain", "tiny.net", "--budget", "-1"], "such as 2GiB"),
+                             (["train", "tiny.net", "--seed", "-1"], "whole number from 0"), (["explain", "E02"], "four digits")):
+            self.assertIn(wanted, self.netc(*args, code=2).stderr, args)
+        self.assertIn("fix: tiny.net", self.netc("check", "tinny.net", code=1).stderr)
+        self.assertIn("fix: tiny.net", self.netc("check", "tiny", code=1).stderr)
+        self.assertIn("fix: std.resnet:resnet18", self.netc("check", "resnet18", code=1).stderr)
+        self.assertIn("it is a folder", self.netc("check", ".", code=1).stderr)
+        self.assertEqual(self.netc("check", "tiny.net", "--set", "classes=abc", code=1).stderr.count("E0102"), 1)
+        self.assertEqual(self.netc("help", "train").stdout, self.netc("train", "--help").stdout)
+        self.assertEqual(self.netc("explain", "e0201").stdout, self.netc("explain", "E0201").stdout)
+        self.write("empty.net", "// nothing\n")
+        self.assertIn("declares nothing", self.netc("check", "empty.net").stderr)
+
     def test_wrong_programs_are_1(self):
         self.write("wrong.net", WRONG)
         done = self.netc("check", "wrong.net", code=1)
