@@ -24,7 +24,11 @@ bool is_readable(std::string_view text, const ParseLimits& limits, Report& repor
   for (size_t i = 0; i < text.size();) {
     const CodePoint c = decode_utf8(text, i);
     const auto at = static_cast<uint32_t>(i);
-    if (!c.valid || c.value == 0) {
+    if (c.value == 0 && c.valid) {
+      report.add(error("E0001", "a program has no zero bytes", {file, at, at + 1}, "byte 0"));
+      return false;
+    }
+    if (!c.valid) {
       report.add(error("E0001", "this is not UTF-8 text", {file, at, at + 1},
                        "byte " + std::to_string(static_cast<unsigned char>(text[i]))));
       return false;

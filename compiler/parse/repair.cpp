@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <optional>
 #include <span>
 
 #include "compiler/support/unicode.h"
@@ -51,7 +52,6 @@ constexpr Substitute kCharacters[] = {
     {"…", T::DOTDOT, "..", ""},
     {"“", kDrop, "\"", ""},
     {"”", kDrop, "\"", ""},
-    {"\u00A0", kDrop, " ", "this is a no-break space"},
 };
 
 constexpr std::array<std::string_view, 15> kUnits = {"%",  "deg", "epochs", "epoch", "steps", "step", "B", "KiB", "MiB",
@@ -64,12 +64,53 @@ const Substitute* find(std::span<const Substitute> table, std::string_view writt
 
 std::string in_backticks(std::string_view text) { return "`" + std::string(text) + "`"; }
 
-// With its code point where it is not ASCII: many look like a letter of ASCII, or like nothing.
+struct Lookalike {
+  char32_t value;
+  char ascii;
+};
+
+// Letters of other alphabets that are drawn like those of ASCII.
+constexpr Lookalike kCyrillic[] = {{0x0430, 'a'}, {0x0435, 'e'}, {0x043E, 'o'}, {0x0440, 'p'}, {0x0441, 'c'}, {0x0443, 'y'}, {0x0445, 'x'},
+                                   {0x0455, 's'}, {0x0456, 'i'}, {0x0458, 'j'}, {0x0410, 'A'}, {0x0412, 'B'}, {0x0415, 'E'}, {0x041A, 'K'},
+                                   {0x041C, 'M'}, {0x041D, 'H'}, {0x041E, 'O'}, {0x0420, 'P'}, {0x0421, 'C'}, {0x0422, 'T'}, {0x0425, 'X'}};
+constexpr Lookalike kGreek[] = {{0x03BF, 'o'}, {0x03BD, 'v'}, {0x0391, 'A'}, {0x0392, 'B'}, {0x0395, 'E'}, {0x0397, 'H'}, {0x0399, 'I'},
+                                {0x039A, 'K'}, {0x039C, 'M'}, {0x039D, 'N'}, {0x039F, 'O'}, {0x03A1, 'P'}, {0x03A4, 'T'}, {0x03A7, 'X'}};
+
+// Characters that a terminal shows as nothing, or as a blank.
+constexpr std::pair<char32_t, const char*> kInvisible[] = {
+    {0x00A0, "a no-break space"},   {0x00AD, "a soft hyphen"},          {0x200B, "a zero-width space"},
+    {0x200C, "a zero-width non-joiner"}, {0x200D, "a zero-width joiner"},    {0x2060, "a word joiner"},
+    {0xFEFF, "a byte order mark"},  {0x2007, "a figure space"},         {0x202F, "a narrow no-break space"},
+    {0x3000, "an ideographic space"}};
+
+// What a character is, where it is not what it looks like: "a Cyrillic letter that looks like x". Empty for any other one.
+struct Disguise {
+  std::string what;
+  std::string meant;  // in its place; empty: nothing
+};
+std::optional<Disguise> disguise_of(char32_t value) {
+  for (const auto& [invisible, name] : kInvisible)
+    if (value == invisible) return Disguise{name, value == 0x00A0 || value == 0x2007 || value == 0x202F || value == 0x3000 ? " " : ""};
+  for (const Lookalike& letter : kCyrillic)
+    if (value == letter.value) return Disguise{std::string("a Cyrillic letter that looks like ") + letter.ascii, std::string(1, letter.ascii)};
+  for (const Lookalike& letter : kGreek)
+    if (value == letter.value) return Disguise{std::string("a Greek letter that looks like ") + letter.ascii, std::string(1, letter.ascii)};
+  if (value >= 0xFF01 && value <= 0xFF5E) {
+    const std::string ascii(1, static_cast<char>(value - 0xFEE0));
+    return Disguise{"the full-width form of " + ascii, ascii};
+  }
+  return std::nullopt;
+}
+
+// With its code point where it is not ASCII, and by it alone where nothing can be seen.
 std::string named(const CodePoint& point, std::string_view character) {
   if (point.value < 0x80) return in_backticks(character);
   char number[16];
   std::snprintf(number, sizeof number, "U+%04X", static_cast<unsigned>(point.value));
-  return in_backticks(character) + " (" + number + ")";
+  const std::optional<Disguise> disguise = disguise_of(point.value);
+  const bool seen = std::none_of(std::begin(kInvisible), std::end(kInvisible), [&](const auto& each) { return each.first == point.value; });
+  if (!seen) return std::string(number) + ", " + disguise->what;
+  return in_backticks(character) + " (" + number + (disguise ? ", " + disguise->what : "") + ")";
 }
 
 class Repairer {
@@ -175,7 +216,12 @@ class Repairer {
       return;
     }
     Diagnostic d = error("E0002", "unexpected character " + named(first, character), span);
-    if (first.value >= 0x80) d.notes.emplace_back("outside strings and comments a program is ASCII");
+    if (const std::optional<Disguise> disguise = disguise_of(first.value)) {
+      const std::string& meant = disguise->meant;
+      d.fixes.push_back(replacement(span, meant, meant.empty() ? "without it" : meant == " " ? "a blank" : meant));
+    } else if (first.value >= 0x80) {
+      d.notes.emplace_back("outside strings and comments a program is ASCII");
+    }
     report_.add(std::move(d));
   }
 

@@ -30,7 +30,18 @@ constexpr int64_t kMaxExtent = int64_t{1} << 31;
 
 }  // namespace
 
+// Only training uses it, and a network is also checked without one.
+void Elaborator::check_momentum(Scope& scope) {
+  const ScopeEntry* entry = scope.find("momentum");
+  const double* momentum = entry ? entry->datum.as<double>() : nullptr;
+  if (!momentum || (*momentum >= 0 && *momentum <= 1)) return;
+  Diagnostic d = error("E0207", frames_.back().span, "batch_norm: `momentum` must be from 0 to 1, this is " + real_text(*momentum));
+  d.primary.span = argument_span("momentum", d.primary.span);
+  fail(std::move(d));
+}
+
 void Elaborator::check_contract(const std::string& block, const CallSiteInfo& site, const Current& input, Scope& scope) {
+  if (block == "batch_norm") check_momentum(scope);
   const bool conv = block == "conv";
   const bool max_pool = block == "max_pool", avg_pool = block == "avg_pool";
   const bool windowed = conv || max_pool || avg_pool;

@@ -198,6 +198,7 @@ class Elaborator {
   std::string callers_name(const std::string& attribute, const std::vector<BoundArg>& args) const;
   TensorDatum tensor(ValueId id, bool batched = true) const;
   void check_broadcast(const std::vector<TensorDatum>& inputs, const std::string& name, Span span);
+  void check_lists(const BoundArg& arg, const Ints& numbers, const std::vector<BoundArg>& args, const TensorDatum& first);
   Attrs widen_attrs(const OpDef& op, const std::vector<BoundArg>& args, const TensorDatum& first, Span span);
 
   // statements.cpp
@@ -255,6 +256,7 @@ class Elaborator {
   std::string word_argument(const Arg& arg, const std::vector<std::string>& words);
 
   // contracts.cpp
+  void check_momentum(Scope& scope);
   void check_contract(const std::string& block, const CallSiteInfo& site, const Current& input, Scope& scope);
 
   // report.cpp

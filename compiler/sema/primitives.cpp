@@ -106,6 +106,7 @@ Attrs Elaborator::widen_attrs(const OpDef& op, const std::vector<BoundArg>& args
         if (!items || list_of(value).size() != items->size()) mismatch("a list of ints");
         Ints numbers = list_of(value);
         for (int64_t number : numbers) bounded(number);
+        if (first.batched) check_lists(arg, numbers, args, first);
         if (arg.name == "axes" || arg.name == "permutation")
           for (int64_t axis : numbers) check_axis(axis);
         if (first.batched) {
@@ -128,6 +129,33 @@ Attrs Elaborator::widen_attrs(const OpDef& op, const std::vector<BoundArg>& args
   }
   (void)span;
   return attrs;
+}
+
+// What a program may write for an order of axes and a shape, before the batch, which it does not write, is put in front.
+void Elaborator::check_lists(const BoundArg& arg, const Ints& numbers, const std::vector<BoundArg>& args, const TensorDatum& first) {
+  const std::string written = callers_name(arg.name, args), name = written.empty() ? arg.name : written;
+  const size_t rank = first.shape.size();
+  if (arg.name == "permutation" && numbers.size() != rank) {
+    Diagnostic d = error("E0207", arg.value_span, "`" + name + "` of `transpose` has one number an axis: " + std::to_string(rank) + " here, this has " + std::to_string(numbers.size()));
+    d.primary.span = argument_span(name, d.primary.span);
+    fail(std::move(d));
+  }
+  const auto wrong = std::find_if(numbers.begin(), numbers.end(), [](int64_t extent) { return extent < 1; });
+  if (arg.name != "shape" || wrong == numbers.end()) return;
+  Diagnostic d = error("E0207", arg.value_span, "an extent is at least 1, this is " + std::to_string(*wrong));
+  d.primary.span = argument_span(name, d.primary.span);
+  // `-1` elsewhere stands for what is left.
+  int64_t whole = 1, rest = 1;
+  bool fits = *wrong == -1;
+  for (int64_t extent : first.shape) fits = fits && checked_mul(whole, extent, whole);
+  for (auto it = numbers.begin(); it != numbers.end(); ++it)
+    if (it != wrong) fits = fits && *it > 0 && checked_mul(rest, *it, rest);
+  if (fits && whole % rest == 0) {
+    std::string fixed;
+    for (auto it = numbers.begin(); it != numbers.end(); ++it) fixed += (fixed.empty() ? "" : ", ") + std::to_string(it == wrong ? whole / rest : *it);
+    d.fixes.push_back({"[" + fixed + "]", "", {{d.primary.span, "[" + fixed + "]"}}});
+  }
+  fail(std::move(d));
 }
 
 void Elaborator::check_broadcast(const std::vector<TensorDatum>& inputs, const std::string& name, Span span) {

@@ -13,8 +13,10 @@ Span join(Span a, Span b) {
 
 int32_t SourceMap::add(std::string path, std::string text, bool is_stdlib) {
   SourceFile file{std::move(path), std::move(text), is_stdlib, {0}};
-  for (size_t i = 0; i < file.text.size(); ++i)
-    if (file.text[i] == '\n') file.line_starts.push_back(static_cast<uint32_t>(i + 1));
+  for (size_t i = 0; i < file.text.size(); ++i) {
+    const bool lone_return = file.text[i] == '\r' && (i + 1 == file.text.size() || file.text[i + 1] != '\n');
+    if (file.text[i] == '\n' || lone_return) file.line_starts.push_back(static_cast<uint32_t>(i + 1));
+  }
   files_.push_back(std::move(file));
   return size() - 1;
 }
@@ -30,9 +32,7 @@ std::string_view SourceMap::line_text(int32_t id, int line) const {
   const SourceFile& source = file(id);
   if (line < 1 || static_cast<size_t>(line) > source.line_starts.size()) return {};
   const size_t begin = source.line_starts[static_cast<size_t>(line - 1)];
-  size_t end = source.text.find('\n', begin);
-  if (end == std::string::npos) end = source.text.size();
-  if (end > begin && source.text[end - 1] == '\r') --end;
+  const size_t end = std::min(source.text.find_first_of("\r\n", begin), source.text.size());
   return std::string_view(source.text).substr(begin, end - begin);
 }
 

@@ -27,6 +27,17 @@ TEST(SourceMap, FindsLinesAndColumns) {
   EXPECT_EQ(sources.text({}), "");
 }
 
+TEST(SourceMap, EndsLinesAtEveryKindOfLineEnd) {
+  SourceMap sources;
+  const int32_t file = sources.add("a.net", "one\rtwo\r\nthree\nfour\r");
+  EXPECT_EQ(sources.line_text(file, 1), "one");
+  EXPECT_EQ(sources.line_text(file, 2), "two");
+  EXPECT_EQ(sources.line_text(file, 3), "three");
+  EXPECT_EQ(sources.line_text(file, 4), "four");
+  EXPECT_EQ(sources.position(file, 4).line, 2);
+  EXPECT_EQ(sources.position(file, 9).line, 3);
+}
+
 TEST(SourceMap, ReferencesStayValid) {
   SourceMap sources;
   sources.add("first", "text");
