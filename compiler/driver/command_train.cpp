@@ -42,9 +42,9 @@ std::string epoch_line(const EpochReport& r, const std::string& role) {
   return line + fmt::format("  {}{}\n", duration_text(r.seconds), r.best ? "  best" : "");
 }
 
-std::string average_line(const AverageReport& r) {
+std::string average_line(const AverageReport& r, const std::string& role) {
   std::string line = fmt::format("average of {} models", r.models);
-  if (r.test) line += fmt::format("  test loss {:.4f}  test accuracy {:.2f} %", r.test->loss, 100 * r.test->top1);
+  if (r.test) line += fmt::format("  {0} loss {1:.4f}  {0} accuracy {2:.2f} %", role, r.test->loss, 100 * r.test->top1);
   return line + "\n";
 }
 
@@ -137,7 +137,7 @@ int train_members(const TrainCommand& command, const std::vector<InnerNetwork>& 
   ThreadPool pool(command.device.threads);
   const std::optional<EvalResult> together = join_members(environment.project, join, pool);
   if (together && !output.json())
-    output.result(fmt::format("together: test loss {:.4f}  test accuracy {:.2f} %\n", together->loss, 100 * together->top1));
+    output.result(fmt::format("together: {0} loss {1:.4f}  {0} accuracy {2:.2f} %\n", evaluation_role(recipe.dataset), together->loss, 100 * together->top1));
   output.note(fmt::format("weights: {}\n", join.output));
   if (!together) return finish(nullptr);
   return finish({{"loss", together->loss}, {"top1", together->top1}, {"top5", together->top5}});
@@ -191,7 +191,7 @@ Trained train_one(const TrainCommand& command, Environment& environment) {
     if (output.animates()) output.progress("");
     output.note((output.animates() ? "\r" : "") + epoch_line(report, role));
   };
-  options.on_average = [&](const AverageReport& report) { output.note((output.animates() ? "\r" : "") + average_line(report)); };
+  options.on_average = [&](const AverageReport& report) { output.note((output.animates() ? "\r" : "") + average_line(report, role)); };
   make_folder(options.checkpoint_folder);
   std::signal(SIGINT, interrupt);
   std::signal(SIGTERM, interrupt);

@@ -11,8 +11,9 @@
 namespace netc {
 namespace {
 
-// Damaged, rather than of a kind that the network or the machine cannot take.
-bool is_corrupt(const RuntimeError& error) { return error.code() == "E0702" || error.code() == "E0703" || error.code() == "E0704"; }
+// Damaged, rather than of a kind that the network or the machine cannot take. What the system does not let us read (E0702) may be
+// whole, and may be read the next time: leaving it out would split and number the samples in another way then.
+bool is_corrupt(const RuntimeError& error) { return error.code() == "E0703" || error.code() == "E0704"; }
 
 // One picture as the network takes it; nothing if it is corrupt and may be skipped, with the reason in `why`.
 std::optional<Image> load(const ImageList& list, int64_t number, const std::vector<PreprocessSpec>& steps, const LoadOptions& options,

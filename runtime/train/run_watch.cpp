@@ -179,9 +179,9 @@ void RunWatch::epoch(const EpochRecord& record, const ClassificationReport* repo
   epochs_.push_back(record);
   events_.scalar("loss/training", record.step, record.train_loss);
   if (record.train_accuracy) events_.scalar("accuracy/training", record.step, *record.train_accuracy);
-  if (record.test_loss) events_.scalar("loss/test", record.step, *record.test_loss);
-  if (record.top1) events_.scalar("accuracy/test", record.step, *record.top1);
-  if (record.top5) events_.scalar("accuracy/test_top5", record.step, *record.top5);
+  if (record.test_loss) events_.scalar("loss/" + options_.role, record.step, *record.test_loss);
+  if (record.top1) events_.scalar("accuracy/" + options_.role, record.step, *record.top1);
+  if (record.top5) events_.scalar("accuracy/" + options_.role + "_top5", record.step, *record.top5);
   if (const std::optional<Image> filters = first_filters(state, options_.channels)) events_.image("first_layer", record.step, *filters);
   if (report && report->samples() > 0) {
     events_.scalar("calibration_error", record.step, report->calibration_error());
@@ -192,7 +192,7 @@ void RunWatch::epoch(const EpochRecord& record, const ClassificationReport* repo
 }
 
 void RunWatch::draw_curves() const {
-  Curve training{"training", {}}, test{"test", {}}, right{"training", {}}, test_right{"test", {}}, rate{"learning rate", {}};
+  Curve training{"training", {}}, test{options_.role, {}}, right{"training", {}}, test_right{options_.role, {}}, rate{"learning rate", {}};
   for (const EpochRecord& r : epochs_) {
     const auto x = static_cast<double>(r.epoch);
     training.points.emplace_back(x, r.train_loss);

@@ -24,6 +24,7 @@ namespace netc {
 struct WatchOptions {
   std::string folder;
   std::vector<std::string> class_names;  // may be empty
+  std::string role = "test";             // of the samples that each epoch is evaluated with: "test", "validation"
   bool scales_loss = false;              // steps have a loss scale
   int64_t channels = 0;                  // of the images, by which the first layer is known
   int64_t every = 50;                    // steps between gradient norms

@@ -54,7 +54,10 @@ class Training {
     should_stop();  // it may have been asked before the first step
     // Each turn begins at a step boundary; all that it depends on is in the state and in progress_.
     while (!stopped_) {
-      if (at_epoch_end() && !progress_.epoch_closed) close_epoch();
+      if (at_epoch_end() && !progress_.epoch_closed) {
+        close_epoch();
+        if (!stopped_ && !gives_up()) should_stop();
+      }
       if (stopped_ || progress_.step >= length_.steps() || gives_up()) break;
       run_epoch();
     }
@@ -106,6 +109,7 @@ class Training {
     WatchOptions options;
     options.folder = options_.checkpoint_folder;
     options.class_names = job_.model.class_names;
+    options.role = job_.recipe.dataset.validation > 0 ? "validation" : "test";
     options.scales_loss = apply_.has_output("loss_scale");
     options.channels = step_.input("image").type.shape[1];
     if (options_.log_every > 0) options.every = options_.log_every;
@@ -178,10 +182,11 @@ class Training {
     }
   }
 
+  // Who asks waits for no more than a step; enough steps that end an epoch end with its evaluation.
   bool should_stop() {
-    bool asked = options_.stop && options_.stop->load();
-    bool enough =
-        options_.max_steps > 0 && progress_.step >= options_.max_steps && progress_.step < length_.steps();
+    const bool asked = options_.stop && options_.stop->load();
+    const bool closes = at_epoch_end() && !progress_.epoch_closed;
+    const bool enough = options_.max_steps > 0 && progress_.step >= options_.max_steps && progress_.step < length_.steps() && !closes;
     return stopped_ = asked || enough;
   }
 

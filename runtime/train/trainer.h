@@ -72,7 +72,7 @@ struct TrainOptions {
   std::string log_path;           // empty: none
   bool watch = false;             // tables, curves and events into the folder too (run_watch.h)
   int64_t log_every = 50;         // steps
-  int64_t max_steps = 0;          // stop as by `stop` after so many steps of the whole training; 0: no bound
+  int64_t max_steps = 0;          // stop after so many steps of the whole training, and the evaluation of an epoch that they end; 0: no bound
   const std::atomic<bool>* stop = nullptr;  // asked after each step; true: save and return
   std::function<void(const StepReport&)> on_step;
   std::function<void(const EpochReport&)> on_epoch;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <set>
 
 #include "runtime/data/image.h"
@@ -191,6 +192,20 @@ TEST(Shards, FoldersSkipCorruptPicturesToo) {
   options.skip_corrupt = false;
   EXPECT_EQ(error_of(folder, [&] { load_dataset({DataSourceSpec::Kind::image_folder, "d", "", folder.path()}, options, executor); }),
             "E0703 d/cat/a.png is neither a PNG nor a JPEG image");
+}
+
+// What the system does not let us read is no corrupt picture: reading the process's memory at address 0 is an I/O error.
+TEST(Shards, UnreadablePicturesAreNeverSkipped) {
+  TemporaryFolder folder;
+  folder.write("d/a/0.png", picture(1));
+  std::filesystem::create_symlink("/proc/self/mem", folder / "d/a/1.png");
+  SerialExecutor executor;
+  LoadOptions options;
+  options.channels = 1;
+  options.classes = 1;
+  options.skip_corrupt = true;
+  const std::string error = error_of(folder, [&] { load_dataset({DataSourceSpec::Kind::image_folder, "d", "", folder.path()}, options, executor); });
+  EXPECT_TRUE(error.starts_with("E0702 cannot read d/a/1.png: ")) << error;
 }
 
 TEST(Select, PartsKeepTheClassesSharesAndDoNotOverlap) {

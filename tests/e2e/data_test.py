@@ -74,8 +74,12 @@ class Data(Case):
     def test_held_out_samples_choose_and_the_test_data_judge(self):
         self.network("v.net", data="validation = 25%")
         held_out = self.held_out(0.25)
-        printed = self.train("v.net", "v", "--log", "v.jsonl").stderr
+        printed = self.train("v.net", "v", "--log", "v.jsonl", "--watch").stderr
+        curves = (self.folder / "v/curves.svg").read_text()
+        self.assertIn(">validation<", curves)
+        self.assertNotIn(">test<", curves)
         self.assertIn(f"{128 - held_out} training samples, {held_out} validation samples", printed)
+        self.assertNotIn("test loss", printed)
         self.assertRegex(printed, r"validation loss \d\.\d+  validation accuracy")
         self.assertEqual(self.json("eval", "v.net", "--weights", "v/best.safetensors")["samples"], 51)
         plain = self.write("other.net", (self.folder / "v.net").read_text().replace('    test = numpy("test_x.npy", "test_y.npy")\n', ""))

@@ -93,6 +93,21 @@ TEST(Trainer, LearnsAndReports) {
   EXPECT_EQ(read_model_info(best).class_names, (std::vector<std::string>{"a", "b", "c"}));
 }
 
+TEST(Trainer, EnoughStepsThatEndAnEpochEndWithItsEvaluation) {
+  TemporaryFolder folder;
+  Session run(folder / "a");
+  run.options.max_steps = 5;
+  const TrainResult result = run.go();
+  EXPECT_TRUE(result.stopped);
+  EXPECT_EQ(result.step, 5);
+  ASSERT_TRUE(result.test);
+  EXPECT_TRUE(result.progress.epoch_closed);
+  EXPECT_TRUE(std::filesystem::exists(folder / "a/best.safetensors"));
+  Session middle(folder / "b");
+  middle.options.max_steps = 6;
+  EXPECT_FALSE(middle.go().progress.epoch_closed);
+}
+
 TEST(Trainer, EvaluationDoesNotDependOnTheBatch) {
   std::unique_ptr<Dataset> data = LinearModel::data(30, 2);
   ThreadPool pool(1);
