@@ -94,7 +94,7 @@ class Differentiation {
     if (!reached || !wanted) return;
     if (!node.op->vjp) {
       Diagnostic diagnostic;
-      diagnostic.code = "E0502";
+      diagnostic.code = "E0518";
       diagnostic.message = "`" + node.op->name + "` has no gradient (" + node.op->no_gradient +
                            "), but the loss depends on parameters through it";
       diagnostic.primary.span = node.origin.span;

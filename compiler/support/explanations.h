@@ -17,7 +17,7 @@ struct Explanation {
   const char* code;   // "E0004"
   const char* title;  // one line, without a full stop
   const char* text;   // what it means and why the language has it so; paragraphs end with \n
-  const char* wrong;  // a program, or a command, that gives this message; may be empty
+  const char* wrong;  // a program, or a command, that gives this message; may be empty. A line `// NAME.net` begins a file
   const char* right;  // the same, repaired; may be empty
 };
 

@@ -12,12 +12,17 @@ std::span<const Explanation> data_explanations() {
        "netc eval r.net --weights resnet50_1000_classes.safetensors --set classes=102\n",
        "netc eval r.net --weights resnet50_1000_classes.safetensors --set classes=1000\n"},
       {"E0602", "a weights file cannot be read",
-       "The file does not exist, is not a regular file, may not be read by you, or the disk failed.\n", "", ""},
+       "The file does not exist, is not a regular file, may not be read by you, or the disk failed. The message says which. A path in a\n"
+       "program is relative to its file, one on the command line to the current folder.\n",
+       "netc predict mnist.net --weights runs/best.safetensors --input shoe.png\n",
+       "netc predict mnist.net --weights runs/mnist/best.safetensors --input shoe.png\n"},
       {"E0603", "not a valid safetensors file",
        "Weights and checkpoints are safetensors files: an 8-byte size, a JSON header, and the tensors. The\n"
        "header is checked before anything is read: sizes, types, and that tensors neither overlap nor leave gaps.\n"
-       "`netc inspect FILE` shows what a valid one holds.\n",
-       "", ""},
+       "`netc inspect FILE` shows what a valid one holds. A file of another kind is not read by its name alone; PyTorch's .pt and NumPy's .npz are\n"
+       "recognised and read, and `netc convert` makes one from the other.\n",
+       "netc eval mnist.net --weights picture.png\n",
+       "netc eval mnist.net --weights runs/mnist/best.safetensors\n"},
       {"E0604", "a file cannot be written",
        "netc writes a temporary file in the same folder and renames it, so that a crash never leaves half a\n"
        "file in place of a good one. The folder must exist and be writable, and the disk must have room for both.\n"
@@ -70,8 +75,9 @@ std::span<const Explanation> data_explanations() {
        "dataset d { train = idx(\"labels.gz\", \"images.gz\") }\n", "dataset d { train = idx(\"images.gz\", \"labels.gz\") }\n"},
       {"E0704", "truncated or corrupt",
        "The file ends before the data that its header announces, or its compressed data are damaged. Copy or\n"
-       "download it again.\n",
-       "", ""},
+       "download it again. Single pictures of a folder or of tar shards may be left out, if the data set says so.\n",
+       "dataset d { train = image_folder(\"photos\") }\n",
+       "dataset d { train = image_folder(\"photos\"); corrupt = skip }\n"},
       {"E0705", "trailing bytes", "The file goes on after the data that its header announces, so one of the two is wrong.\n", "",
        ""},
       {"E0706", "sizes do not agree",

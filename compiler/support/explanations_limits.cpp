@@ -127,7 +127,8 @@ std::span<const Explanation> limits_explanations() {
        "",
        ""},
       {"E0805", "block calls nested too deeply",
-       "The depth of calls is limited.\n",
+       "A block that calls a block, that calls a block: 64 of them may be open at once. What repeats is a loop, `repeat n { }`, which\n"
+       "does not count here.\n",
        "",
        ""},
   };

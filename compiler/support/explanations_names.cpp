@@ -151,15 +151,71 @@ std::span<const Explanation> names_explanations() {
        "Imports are relative to their file and stay inside the folder of the main file, also through links:\n"
        "a network that you were sent cannot read your other files.\n",
        "import \"../other/parts.net\" { unit }\n",
-       ""},
+       "// other/parts.net\n"
+       "block unit { conv_bn_relu(16, 3x3) }\n"
+       "// main.net\n"
+       "import \"other/parts.net\" { unit }\n"
+       "network n {\n"
+       "    input image: [3, 32, 32]\n"
+       "    unit\n"
+       "    global_avg_pool\n"
+       "    linear(10)\n"
+       "    output logits\n"
+       "}\n"},
       {"E0113", "a private name",
-       "A name that begins with `_` belongs to its file.\n",
-       "",
-       ""},
+       "A name that begins with `_` belongs to its file: the file may change it without a look at others.\n",
+       "// parts.net\n"
+       "block _unit { conv_bn_relu(16, 3x3) }\n"
+       "// main.net\n"
+       "import \"parts.net\" { _unit }\n"
+       "network n {\n"
+       "    input image: [3, 32, 32]\n"
+       "    _unit\n"
+       "    global_avg_pool\n"
+       "    linear(10)\n"
+       "    output logits\n"
+       "}\n",
+       "// parts.net\n"
+       "block _unit { conv_bn_relu(16, 3x3) }\n"
+       "block stem { _unit; _unit }\n"
+       "// main.net\n"
+       "import \"parts.net\" { stem }\n"
+       "network n {\n"
+       "    input image: [3, 32, 32]\n"
+       "    stem\n"
+       "    global_avg_pool\n"
+       "    linear(10)\n"
+       "    output logits\n"
+       "}\n"},
       {"E0114", "imports in a circle",
-       "Move what both files need into a third one.\n",
-       "",
-       ""},
+       "Of two files, one is read first, and needs nothing of the other. Move what both need into a third one.\n",
+       "// a.net\n"
+       "import \"main.net\" { width }\n"
+       "block stem { conv_bn_relu(width, 3x3) }\n"
+       "// main.net\n"
+       "import \"a.net\" { stem }\n"
+       "let width = 16\n"
+       "network n {\n"
+       "    input image: [3, 32, 32]\n"
+       "    stem\n"
+       "    global_avg_pool\n"
+       "    linear(10)\n"
+       "    output logits\n"
+       "}\n",
+       "// sizes.net\n"
+       "let width = 16\n"
+       "// a.net\n"
+       "import \"sizes.net\" { width }\n"
+       "block stem { conv_bn_relu(width, 3x3) }\n"
+       "// main.net\n"
+       "import \"a.net\" { stem }\n"
+       "network n {\n"
+       "    input image: [3, 32, 32]\n"
+       "    stem\n"
+       "    global_avg_pool\n"
+       "    linear(10)\n"
+       "    output logits\n"
+       "}\n"},
       {"E0115", "a definition by itself",
        "A block that calls itself, directly or through others, would be an infinite network; a `let` cannot\n"
        "use itself.\n",
@@ -217,10 +273,10 @@ std::span<const Explanation> names_explanations() {
        "    output logits\n"
        "}\n"},
       {"E0118", "the reference names nothing",
-       "A network is `file.net:name`, or `file.net` where it is the only one. The note lists what the file\n"
-       "declares.\n",
-       "",
-       ""},
+       "A network is `file.net:name`, or `file.net` where it is the only one; in the library it is `std.module:name`. The note lists\n"
+       "what the file declares. Where a training run is needed, a network alone is not enough: it does not say the data.\n",
+       "netc check std.resnet:resnet21\n",
+       "netc check std.resnet:resnet20\n"},
       {"E0119", "a block of another type",
        "A parameter of type `block(width: int)` takes a block that can be called with a width alone: give\n"
        "the others with `with (...)`, or defaults.\n",

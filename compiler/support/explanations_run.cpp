@@ -25,7 +25,11 @@ std::span<const Explanation> run_explanations() {
        "All memory is planned before a run and asked for once. `netc explain NET --batch B` prints the exact\n"
        "bytes; activations grow with the batch.\n",
        "netc train big.net --batch 512\n", "netc train big.net --batch 64\n"},
-      {"E0912", "a call that does not fit the program", "A tensor's size is not the one that the compiled network takes.\n", "", ""},
+      {"E0912", "a call that does not fit the program",
+       "A tensor that is handed to a compiled network has another size or element type than it takes, or an entry or a value has another\n"
+       "name. `Network::inputs()` and `netc explain` say what it takes.\n",
+       "",
+       ""},
       {"E0913", "threads cannot be started", "The system allows fewer threads than asked for.\n", "", "netc train mnist.net --threads 2\n"},
       {"E0914", "the loss is not finite",
        "Training has diverged: the loss, or a weight, became infinite or NaN. The message names the first layer with such a\n"

@@ -97,7 +97,8 @@ std::span<const Explanation> shapes_explanations() {
        "    output logits\n"
        "}\n"},
       {"E0206", "a value of another element type",
-       "Operators compute with real numbers; labels are integers.\n",
+       "Operators compute with real numbers, and losses take class numbers. What enters a network is converted to f32 where it enters,\n"
+       "whatever its type, and all values of a program are f32 from there on: a graph that is built in another way can meet this.\n",
        "",
        ""},
       {"E0207", "an argument that does not fit the value",

@@ -26,8 +26,8 @@ std::span<const Explanation> training_explanations() {
        "}\n"},
       {"E0502", "an unknown key",
        "Recipes have loss, optimizer, schedule, augment, copies, batch, epochs, seed, precision, weights, freeze,\n"
-       "groups, clip, ema, swa, early_stop and accumulate; data sets have\n"
-       "train, test, preprocess, normalize and classes; name maps have ignore.\n",
+       "groups, clip, ema, swa, early_stop, accumulate, loss_scale and distill; data sets have train, test, preprocess,\n"
+       "normalize, classes, validation, subset and corrupt; name maps have ignore.\n",
        "import std.resnet { resnet20 }\n"
        "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
        "train run = resnet20 on cifar {\n"
@@ -198,9 +198,37 @@ std::span<const Explanation> training_explanations() {
        "    epochs = 30\n"
        "}\n"},
       {"E0513", "several outputs and none called logits",
-       "Training and evaluation need to know which output holds the scores.\n",
-       "",
-       ""},
+       "Training and evaluation need to know which output holds the scores: the only one, or the one called `logits`.\n",
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "network n {\n"
+       "    input image: [3, 32, 32]\n"
+       "    conv_bn_relu(16, 3x3)\n"
+       "    output features\n"
+       "    global_avg_pool\n"
+       "    linear(10)\n"
+       "    output scores\n"
+       "}\n"
+       "train run = n on cifar {\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n",
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "network n {\n"
+       "    input image: [3, 32, 32]\n"
+       "    conv_bn_relu(16, 3x3)\n"
+       "    output features\n"
+       "    global_avg_pool\n"
+       "    linear(10)\n"
+       "    output logits\n"
+       "}\n"
+       "train run = n on cifar {\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n"},
       {"E0514", "a glob that names no parameter",
        "`freeze`, `groups` and `except` name parameters by their paths: `*` is one segment, `**` any number of them.\n"
        "One that matches nothing is a mistake, and so is a training in which everything is frozen.\n",
@@ -272,6 +300,39 @@ std::span<const Explanation> training_explanations() {
        "    input image: [3, 32, 32]\n"
        "    param bias: [10] = zeros\n"
        "    image -> global_avg_pool -> linear(10) -> add(bias)\n"
+       "    output logits\n"
+       "}\n"
+       "train run = n on cifar {\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n"},
+      {"E0518", "an operator without a gradient",
+       "Parameters learn by gradients, and what comes after them has to have some. A comparison or a rounding is constant between its\n"
+       "steps: no small change of a weight changes it.\n",
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "network n {\n"
+       "    input image: [3, 32, 32]\n"
+       "    conv(3, 3x3)\n"
+       "    greater(image)\n"
+       "    global_avg_pool\n"
+       "    linear(10)\n"
+       "    output logits\n"
+       "}\n"
+       "train run = n on cifar {\n"
+       "    optimizer = sgd(momentum = 0.9)\n"
+       "    schedule = cosine(peak = 0.1)\n"
+       "    batch = 128\n"
+       "    epochs = 30\n"
+       "}\n",
+       "dataset cifar { train = cifar10(\"data_batch_*.bin\") }\n"
+       "network n {\n"
+       "    input image: [3, 32, 32]\n"
+       "    conv(3, 3x3)\n"
+       "    sub(image)\n"
+       "    global_avg_pool\n"
+       "    linear(10)\n"
        "    output logits\n"
        "}\n"
        "train run = n on cifar {\n"

@@ -64,6 +64,15 @@ class CommandLine(Case):
         self.write("empty.net", "// nothing\n")
         self.assertIn("declares nothing", self.netc("check", "empty.net").stderr)
 
+    def test_an_operator_without_a_gradient_is_found_by_check(self):
+        self.write("step.net", """dataset d { train = cifar10("data_batch_*.bin") }
+network n { input image: [3, 32, 32]; conv(3, 3x3); greater(image); global_avg_pool; linear(10); output logits }
+train run = n on d { optimizer = sgd(momentum = 0.9); schedule = cosine(peak = 0.1); batch = 128; epochs = 30 }
+""")
+        self.assertIn("E0518 `greater` has no gradient", self.netc("check", "step.net", code=1).stderr)
+        self.assertIn("E0518", self.netc("explain", "step.net", "--train", code=1).stderr)
+        self.netc("explain", "step.net:n")
+
     def test_wrong_programs_are_1(self):
         self.write("wrong.net", WRONG)
         done = self.netc("check", "wrong.net", code=1)

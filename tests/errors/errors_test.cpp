@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "compiler/passes/differentiate.h"
 #include "compiler/sema/sema.h"
 #include "tests/golden/golden.h"
 
@@ -96,13 +97,41 @@ std::string program_of(const std::string& page, const std::string& heading) {
   return program;
 }
 
-std::vector<std::string> codes_of(const std::string& program) {
-  const Folder folder({{"main.net", program}});
+// The files of an example: lines `// NAME.net` begin them, and what has no such line is main.net.
+std::vector<std::pair<std::string, std::string>> files_of(const std::string& program) {
+  std::vector<std::pair<std::string, std::string>> files;
+  std::istringstream in(program);
+  for (std::string line; std::getline(in, line);) {
+    const bool begins = line.starts_with("// ") && line.ends_with(".net") && line.find(' ', 3) == std::string::npos;
+    if (begins) files.emplace_back(line.substr(3), "");
+    else if (files.empty()) files.emplace_back("main.net", line + "\n");
+    else files.back().second += line + "\n";
+  }
+  return files;
+}
+
+// The codes of `netc check`, and of what only a training's gradients find. An example may be that command itself.
+std::vector<std::string> codes_of(const std::string& example) {
+  const bool is_command = example.starts_with("netc check ");
+  const Folder folder(is_command ? std::vector<std::pair<std::string, std::string>>{} : files_of(example));
+  const std::string reference = is_command ? example.substr(11, example.find('\n') - 11) : "main.net";
   Project project;
   DiagnosticSink sink;
-  check(project, "main.net", {.advice = true}, sink);
+  check(project, reference, {.advice = true}, sink);
   std::vector<std::string> codes;
   for (const Diagnostic& diagnostic : sink.all()) codes.push_back(diagnostic.code);
+  if (!codes.empty() || is_command) return codes;
+  const Listing declared = list_declarations(project, reference, sink).value();
+  for (const std::string& train : declared.trains) {
+    ElaborateConfig config;
+    config.purpose = Purpose::train;
+    const std::optional<ElaboratedNetwork> network = elaborate(project, reference + ":" + train, config, sink);
+    try {
+      if (network) differentiate(network->graph, "loss");
+    } catch (const CompileError& error) {
+      for (const Diagnostic& diagnostic : error.diagnostics()) codes.push_back(diagnostic.code);
+    }
+  }
   return codes;
 }
 
