@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "compiler/api/layer_values.h"
+#include "compiler/api/tuned_tiles.h"
 #include "compiler/backend/cpu/cpu_backend.h"
 #include "compiler/backend/cuda/cuda_backend.h"
 #include "compiler/base/error.h"
@@ -126,14 +127,33 @@ void fit_into_budget(Compilation& c, const Graph& kept, const CompileSettings& s
   check_budget(c, settings, total);
 }
 
-// One entry without training. Batch norm is folded into the layer before it (in f32, so that a weight is rounded once),
-// and what depends on weights only is computed once, by the entry "prepare", after they are loaded.
-Compilation plan_single(Project& project, ElaboratedNetwork network, const std::string& entry, const Target& target,
-                        const CompileSettings& settings, const PrecisionSpec& precision, Stopwatch& watch) {
+// Before any stage: what is compiled for. One look into the cache says which tiles were measured on this
+// machine's GPU.
+Compilation begin(const CompileSettings& settings, const PrecisionSpec& precision) {
   Compilation c;
-  c.target = target;
+  c.target = target_of(settings);
   c.precision = precision;
   c.cache = settings.cache;
+  if (is_cuda(c.target) && settings.tiles)
+    c.target.features = *settings.tiles;
+  else if (settings.device == "cuda")
+    c.target.features = remembered_tiles(c.target, settings.cache, c.origin.warnings);
+  return c;
+}
+
+// A plan's identity says the tiles that it has, and none of other networks. Equal ones are the same plan.
+void drop_foreign_tiles(Compilation& c) {
+  if (!is_cuda(c.target) || c.target.features.empty()) return;
+  c.target.features = tiles_of(c.plan.kernels.bodies, c.target);
+}
+
+// One entry without training. Batch norm is folded into the layer before it (in f32, so that a weight is
+// rounded once), and what depends on weights only is computed once, by the entry "prepare", after they are
+// loaded.
+Compilation plan_single(Project& project, Compilation c, ElaboratedNetwork network, const std::string& entry,
+                        const CompileSettings& settings, Stopwatch& watch) {
+  const Target& target = c.target;
+  const PrecisionSpec& precision = c.precision;
   c.network = std::move(network);
   watch.lap(c.seconds.front);
   const LayoutOptions layouts = layouts_for(target, settings);
@@ -149,6 +169,7 @@ Compilation plan_single(Project& project, ElaboratedNetwork network, const std::
   if (prepares) entries.push_back({"prepare", {&prepare}});
   c.plan = build_program(entries, lay_out_state({&main}, nullptr, layouts), target, &project.sources(), {.layouts = layouts});
   check_budget(c, settings, planned_bytes(c, settings.threads).total());
+  drop_foreign_tiles(c);
   watch.lap(c.seconds.middle);
   return c;
 }
@@ -224,44 +245,39 @@ PrecisionSpec precision_of(const CompileSettings& settings, const Recipe* recipe
 
 Compilation plan_inference(Project& project, const NetworkRequest& request, int64_t batch,
                            const CompileSettings& settings) {
-  const Target target = target_of(settings);
-  const PrecisionSpec precision = precision_of(settings, nullptr);
+  Compilation c = begin(settings, precision_of(settings, nullptr));
   Stopwatch watch;
-  return plan_single(project, elaborate_network(project, request, Purpose::predict, batch), "predict", target, settings,
-                     precision, watch);
+  return plan_single(project, std::move(c), elaborate_network(project, request, Purpose::predict, batch),
+                     "predict", settings, watch);
 }
 
 Compilation plan_inference(Project& project, ElaboratedNetwork network, const CompileSettings& settings) {
-  const Target target = target_of(settings);
-  const PrecisionSpec precision = precision_of(settings, nullptr);
+  Compilation c = begin(settings, precision_of(settings, nullptr));
   Stopwatch watch;
-  return plan_single(project, std::move(network), "predict", target, settings, precision, watch);
+  return plan_single(project, std::move(c), std::move(network), "predict", settings, watch);
 }
 
 Compilation plan_evaluation(Project& project, const NetworkRequest& request, const Recipe& recipe, int64_t batch,
                             const CompileSettings& settings) {
-  const Target target = target_of(settings);
-  const PrecisionSpec precision = precision_of(settings, &recipe);
+  Compilation c = begin(settings, precision_of(settings, &recipe));
   Stopwatch watch;
-  return plan_single(project, elaborate_network(project, request, recipe, Purpose::eval, batch), "eval", target,
-                     settings, precision, watch);
+  return plan_single(project, std::move(c), elaborate_network(project, request, recipe, Purpose::eval, batch),
+                     "eval", settings, watch);
 }
 
 Compilation plan_augmentation(Project& project, NetworkRequest request, const Recipe& recipe, int64_t samples,
                               const CompileSettings& settings) {
-  const Target target = target_of(settings);
+  Compilation c = begin(settings, PrecisionSpec{});
   Stopwatch watch;
   request.input_only = true;
-  return plan_single(project, elaborate_network(project, request, recipe, Purpose::train, samples), "augment", target,
-                     settings, PrecisionSpec{}, watch);
+  return plan_single(project, std::move(c),
+                     elaborate_network(project, request, recipe, Purpose::train, samples), "augment",
+                     settings, watch);
 }
 
 Compilation plan_training(Project& project, const NetworkRequest& request, const Recipe* recipe, int64_t batch,
                           const CompileSettings& settings) {
-  Compilation c;
-  c.target = target_of(settings);
-  c.cache = settings.cache;
-  c.precision = precision_of(settings, recipe);
+  Compilation c = begin(settings, precision_of(settings, recipe));
   Stopwatch watch;
   const auto elaborate_for = [&](Purpose purpose) {
     return recipe ? elaborate_network(project, request, *recipe, purpose, batch)
@@ -314,16 +330,14 @@ Compilation plan_training(Project& project, const NetworkRequest& request, const
   };
   build();
   fit_into_budget(c, kept, settings, build);
+  drop_foreign_tiles(c);
   watch.lap(c.seconds.middle);
   return c;
 }
 
 Compilation plan_probe(Project& project, const NetworkRequest& request, const Recipe& recipe, int64_t batch,
                        const CompileSettings& settings) {
-  Compilation c;
-  c.target = target_of(settings);
-  c.cache = settings.cache;
-  c.precision = precision_of(settings, &recipe);
+  Compilation c = begin(settings, precision_of(settings, &recipe));
   c.network = elaborate_network(project, request, recipe, Purpose::train, batch);
   const std::string prefix = "layer/";
   expose(c.network, layer_values(c.network), prefix);
@@ -332,6 +346,7 @@ Compilation plan_probe(Project& project, const NetworkRequest& request, const Re
   const Graph& graph = keep(c, optimize_for(c.target, counted.graph));
   const LayoutOptions layouts = layouts_for(c.target, settings);
   c.plan = build_program({{"probe", {&graph}}}, lay_out_state({&graph}, nullptr, layouts), c.target, &project.sources(), {.layouts = layouts});
+  drop_foreign_tiles(c);
   return c;
 }
 

@@ -34,6 +34,9 @@ struct CompileSettings {
   bool winograd = true;
   int64_t budget = 0;   // of all memory that is planned, in bytes; 0: no limit
   int threads = 0;      // that a budget counts workspace for; 0: one per processor
+  // Of a GPU's products (lower/cuda_tiles.h); nullopt: for "cuda" those that the cache remembers
+  // (tuned_tiles.h), else the cost model's.
+  std::optional<std::string> tiles{};
 };
 
 struct StageSeconds {
@@ -61,7 +64,7 @@ struct Recomputation {
 };
 
 struct Compilation {
-  Target target;
+  Target target;  // its tiles are of this plan's products only
   PrecisionSpec precision;
   std::optional<LossScaleSpec> loss_scale;       // training: where a layer is in f16
   CacheSettings cache;
@@ -79,7 +82,8 @@ struct Compilation {
   StageSeconds seconds;
 };
 
-// THROWS RuntimeError E0901 for an unknown processor, E0922 for a device that this build has not.
+// Without tiles. THROWS RuntimeError E0901 for an unknown processor, E0922 for a device that this build has
+// not.
 Target target_of(const CompileSettings& settings);
 // THROWS RuntimeError E0903 if this machine cannot run code for the target.
 void require_runnable(const Target& target);

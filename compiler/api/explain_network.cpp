@@ -5,6 +5,9 @@
 #include <map>
 #include <set>
 
+#include "compiler/api/tuned_tiles.h"
+#include "compiler/lower/tasks.h"
+
 namespace netc {
 namespace {
 
@@ -99,6 +102,16 @@ std::vector<LayerReport> layer_reports(const Project& project, const ElaboratedN
   return reports;
 }
 
+TileReport count_tiles(const Compilation& c, const std::set<int32_t>& kernels) {
+  std::map<std::string, bool> products;  // by key, whether it is measured
+  for (const int32_t kernel : kernels)
+    if (const auto product = product_of(c.plan.kernels.bodies[static_cast<size_t>(kernel)], c.target))
+      products[product->key] = product->tile_measured;
+  TileReport report{static_cast<int64_t>(products.size()), 0};
+  for (const auto& [key, measured] : products) report.measured += measured ? 1 : 0;
+  return report;
+}
+
 }  // namespace
 
 NetworkReport explain_network(Project& project, const NetworkRequest& request, int64_t batch, bool train,
@@ -137,6 +150,7 @@ NetworkReport explain_network(Project& project, const NetworkRequest& request, i
   std::set<int32_t> kernels;
   for (const Launch& launch : entry.launches) kernels.insert(launch.kernel);
   report.kernels = static_cast<int64_t>(kernels.size());
+  if (is_cuda(c.target)) report.tiles = count_tiles(c, kernels);
   report.launches = static_cast<int64_t>(entry.launches.size());
   for (const InputInfo& input : inference.inputs)
     report.inputs.push_back({input.name, std::string(name_of(input.dtype)), input.shape});

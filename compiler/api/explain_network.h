@@ -49,6 +49,12 @@ struct NarrowNote {
   double lost = 0;  // share of the ideal time
 };
 
+// A GPU's matrix products that differ in their sums, operands' layouts or types.
+struct TileReport {
+  int64_t products = 0;
+  int64_t measured = 0;  // those whose tile `netc tune` chose
+};
+
 struct NetworkReport {
   std::string name, reference;
   bool train = false;
@@ -57,6 +63,7 @@ struct NetworkReport {
   int64_t parameters_frozen = 0;  // of `parameters`
   int64_t flops = 0;  // forward, one image; of contractions, a multiply-add is 2
   int64_t kernels = 0, launches = 0;
+  std::optional<TileReport> tiles;          // of a GPU
   std::vector<ConversionNote> conversions;  // among the launches
   PlannedBytes memory;
   std::optional<LossScaleSpec> loss_scale;  // of a training with layers in f16

@@ -52,7 +52,7 @@ void fetch_or_compile(Compilation& c, const std::vector<ObjectKey>& keys,
     objects[missing[position]] = std::move(object);
   });
   cache.enforce_limit();
-  c.origin.warnings = cache.warnings();
+  c.origin.warnings.insert(c.origin.warnings.end(), cache.warnings().begin(), cache.warnings().end());
 }
 
 void generate_for_cpu(Compilation& c, int compilers) {
@@ -75,6 +75,9 @@ class CubinCache {
  public:
   CubinCache(Compilation& c, const std::string& compiler)
       : c_(c), cache_(c.cache), compiler_(compiler), prelude_(cuda_prelude()) {
+    Target untuned = c.target;
+    untuned.features.clear();  // chosen tiles: a function's text says which it has
+    architecture_ = identity(untuned);
     c_.origin.cached = cache_.enabled();
     c_.plan.program.objects.clear();
   }
@@ -113,20 +116,21 @@ class CubinCache {
 
   void finish() {
     cache_.enforce_limit();
-    c_.origin.warnings = cache_.warnings();
+    c_.origin.warnings.insert(c_.origin.warnings.end(), cache_.warnings().begin(), cache_.warnings().end());
   }
 
  private:
   ObjectKey key_of(const CudaSource& source) const {
-    return {digest(prelude_ + source.code), source.function, c_.plan.program.target, compiler_};
+    return {digest(prelude_ + source.code), source.function, architecture_, compiler_};
   }
   ObjectKey cubin_key(const Digest& code) const {
-    return {code, "several functions", c_.plan.program.target, compiler_};
+    return {code, "several functions", architecture_, compiler_};
   }
 
   Compilation& c_;
   ObjectCache cache_;
   const std::string compiler_, prelude_;
+  std::string architecture_;
   std::map<Digest, int32_t> objects_;  // by the code of all their functions
 };
 

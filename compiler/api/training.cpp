@@ -9,6 +9,7 @@
 #include "compiler/api/layer_table.h"
 #include "compiler/base/digest.h"
 #include "compiler/base/error.h"
+#include "compiler/lower/tasks.h"
 #include "runtime/data/find_files.h"
 #include "runtime/data/select.h"
 #include "runtime/initialize.h"
@@ -180,13 +181,15 @@ Training::Training(Project& project, const TrainingRequest& request, std::unique
     require_files(find_source(recipe_.dataset, "train", {}), "train");
     if (recipe_.dataset.test) require_files(*recipe_.dataset.test, "test");
   }
+  if (!request.resume.empty()) request_.settings.tiles = read_training_tiles(SafetensorsFile(request.resume));
   train_ = balance_classes(recipe_, project, request.network, {}, *executor_);  // weights are constants of the program
-  model_ = load_model(plan_training(project, request.network, &recipe_, recipe_.batch, request.settings), executor_->workers());
+  model_ = load_model(plan_training(project, request.network, &recipe_, recipe_.batch, request_.settings),
+                      executor_->workers());
   initialize(*model_.state, recipe_.seed, *executor_);
   const std::vector<InnerNetwork>& teachers = model_.compilation.network.teachers;
-  if (recipe_.weights && !request.resumes)
+  if (recipe_.weights && request.resume.empty())
     loaded_ = load_initial_weights(*model_.state, *recipe_.weights, teachers.empty() ? "" : kTeacherPrefix, project);
-  if (!teachers.empty() && !request.resumes)
+  if (!teachers.empty() && request.resume.empty())
     load_inner_networks(*model_.state, kTeacherPrefix, teachers, recipe_.distill->weights ? &*recipe_.distill->weights : nullptr, project);
   context_ = std::make_unique<Context>(*model_.executable, model_.state);
 }
@@ -218,6 +221,7 @@ ModelInfo Training::info() const {
   if (info.class_names.empty() && train_) info.class_names = train_->class_names();
   info.preprocess = recipe_.dataset.preprocess;
   info.fingerprint = digest(to_string(model_.compilation.network.graph)).hex();
+  if (is_cuda(model_.compilation.target)) info.tiles = model_.compilation.target.features;
   return info;
 }
 

@@ -26,12 +26,15 @@ struct TrainingRequest {
   std::optional<int64_t> epochs, batch;
   std::map<std::string, std::string> data;  // role ("train", "test") to path
   bool needs_data = false;                  // look for the data's files before anything is compiled
-  bool resumes = false;                     // the state comes from a checkpoint: the recipe's `weights` are not read
+  // A checkpoint that the state will come from: the recipe's `weights` are not read, and a GPU's tiles are
+  // those that it began with.
+  std::string resume;
 };
 
 class Training {
  public:
-  // Compiles, and initialises the state from the seed. `project` must outlive it. THROWS CompileError; RuntimeError E0701, E0911, E0922, E0923.
+  // Compiles, and initialises the state from the seed. `project` must outlive it. THROWS CompileError;
+  // RuntimeError E0701, E0911, E0922, E0923, E060x where `resume` cannot be read.
   Training(Project& project, const TrainingRequest& request, std::unique_ptr<Executor> executor);
 
   const Recipe& recipe() const { return recipe_; }

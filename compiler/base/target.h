@@ -8,7 +8,7 @@ namespace netc {
 
 enum class TargetKind : uint8_t {
   cpu,
-  cuda,            // a GPU; `cpu` is its architecture, "sm_80", and the rest has no meaning
+  cuda,  // a GPU; `cpu` is its architecture, "sm_80", `features` its measured tiles (lower/cuda_tiles.h)
   cuda_emulation,  // the same code for the emulation on this computer (runtime/cuda_emulation)
 };
 

@@ -54,6 +54,10 @@ Json recomputed_json(const std::vector<RecomputedValue>& values) {
   return list;
 }
 
+Json tiles_json(const std::optional<TileReport>& tiles) {
+  return tiles ? Json{{"products", tiles->products}, {"measured", tiles->measured}} : Json();
+}
+
 Json conversions_json(const std::vector<ConversionNote>& notes) {
   Json list = Json::array();
   for (const ConversionNote& note : notes) list.push_back({{"label", note.label}, {"reason", note.reason}, {"bytes", note.bytes}});
@@ -105,16 +109,30 @@ Json to_json(const NetworkReport& report) {
     inputs.push_back({{"name", port.name}, {"dtype", port.dtype}, {"shape", port.shape}});
   for (const PortReport& port : report.outputs)
     outputs.push_back({{"name", port.name}, {"dtype", port.dtype}, {"shape", port.shape}});
-  return {{"network", report.name}, {"reference", report.reference}, {"mode", report.train ? "training" : "inference"},
-          {"batch", report.batch}, {"parameters", report.parameters}, {"parameters_inference", report.parameters_inference},
+  return {{"network", report.name},
+          {"reference", report.reference},
+          {"mode", report.train ? "training" : "inference"},
+          {"batch", report.batch},
+          {"parameters", report.parameters},
+          {"parameters_inference", report.parameters_inference},
           {"parameters_frozen", report.parameters_frozen},
-          {"flops", report.flops}, {"memory", memory_json(report.memory)}, {"loss_scale", loss_scale_json(report.loss_scale)},
+          {"flops", report.flops},
+          {"memory", memory_json(report.memory)},
+          {"loss_scale", loss_scale_json(report.loss_scale)},
           {"scaling", scaling_json(report)},
           {"recomputed",
-           {{"restored", recomputed_json(report.recomputation.restored)}, {"free", recomputed_json(report.recomputation.free)}, {"for_budget", recomputed_json(report.recomputation.budgeted)},
-            {"kept_bytes", report.recomputation.kept_bytes}, {"estimated_seconds", report.recomputation_seconds}}},
+           {{"restored", recomputed_json(report.recomputation.restored)},
+            {"free", recomputed_json(report.recomputation.free)},
+            {"for_budget", recomputed_json(report.recomputation.budgeted)},
+            {"kept_bytes", report.recomputation.kept_bytes},
+            {"estimated_seconds", report.recomputation_seconds}}},
           {"kernels", report.kernels},
-          {"launches", report.launches}, {"layout_conversions", conversions_json(report.conversions)}, {"inputs", inputs}, {"outputs", outputs}, {"layers", layers}};
+          {"launches", report.launches},
+          {"tiles", tiles_json(report.tiles)},
+          {"layout_conversions", conversions_json(report.conversions)},
+          {"inputs", inputs},
+          {"outputs", outputs},
+          {"layers", layers}};
 }
 
 // "relu: joins its producer; its operand is in a register" -> "joins its producer".
@@ -214,6 +232,9 @@ std::string to_text(const NetworkReport& report) {
   text += fmt::format("\ncompute      {:.2f} MFLOP forward for one image\n", static_cast<double>(report.flops) / 1e6);
   text += fmt::format("kernels      {} launches of {} kernels, {}, batch {}\n", report.launches, report.kernels,
                       report.train ? "a training step" : "inference", report.batch);
+  if (report.tiles && report.tiles->products > 0)
+    text += fmt::format("tiles        {} of {} matrix products have a tile that was measured (netc tune)\n",
+                        report.tiles->measured, report.tiles->products);
   text += conversions_text(report.conversions);
   const PlannedBytes& m = report.memory;
   text += fmt::format("memory       {} = weights {} + buffers {}", byte_text(m.total()), byte_text(m.weights), byte_text(m.buffers));

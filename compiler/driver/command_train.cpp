@@ -145,9 +145,16 @@ int train_members(const TrainCommand& command, const std::vector<InnerNetwork>& 
 
 Trained train_one(const TrainCommand& command, Environment& environment) {
   Output& output = environment.output;
+  const std::string folder =
+      folder_of(command, find_recipe(environment.project, command.network.reference).name);
   const TrainingRequest request{{command.network.reference, command.network.set, false},
                                 settings_of(command.device),
-                                command.seed, command.epochs, command.batch, command.data, true, command.resume};
+                                command.seed,
+                                command.epochs,
+                                command.batch,
+                                command.data,
+                                true,
+                                resume_path(command, folder)};
   Training training(environment.project, request, std::make_unique<ThreadPool>(command.device.threads));
   const Recipe& recipe = training.recipe();
   const StageSeconds& seconds = training.model().compilation.seconds;
@@ -171,13 +178,13 @@ Trained train_one(const TrainCommand& command, Environment& environment) {
   if (training.test_data() && role == "test") output.note(skipped_report(*training.test_data(), role));
 
   TrainOptions options;
-  options.checkpoint_folder = folder_of(command, recipe.name);
+  options.checkpoint_folder = folder;
   options.checkpoint_every = command.save_every;
   options.keep = command.keep;
   options.watch = command.watch;
   options.finite.every_value = command.check;
   options.finite.on_bad_layers = [&](const std::vector<BadLayer>& layers) { output.note("\n" + bad_layers(layers)); };
-  options.resume = resume_path(command, options.checkpoint_folder);
+  options.resume = request.resume;
   options.log_path = command.log;
   options.max_steps = command.stop_after;
   options.stop = &interrupted;

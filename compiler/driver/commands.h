@@ -20,6 +20,7 @@ int run(const TrainCommand& options, Environment& environment);
 int run(const EvalCommand& options, Environment& environment);
 int run(const PredictCommand& options, Environment& environment);
 int run(const BenchCommand& options, Environment& environment);
+int run(const TuneCommand& options, Environment& environment);
 int run(const EmitCommand& options, Environment& environment);
 int run(const ExplainCommand& options, Environment& environment);
 int run(const LookCommand& options, Environment& environment);

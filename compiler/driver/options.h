@@ -106,6 +106,14 @@ struct BenchCommand {
   double seconds = 3;
 };
 
+struct TuneCommand {
+  NetworkOptions network;
+  DeviceOptions device;
+  int64_t batch = 1;
+  bool train = false;
+  int runs = 10;
+};
+
 struct EmitCommand {
   NetworkOptions network;
   DeviceOptions device;
@@ -174,9 +182,10 @@ struct CacheCommand {
   std::string max_size;          // of prune; empty: the limit that always holds
 };
 
-using Command = std::variant<CheckCommand, TrainCommand, EvalCommand, PredictCommand, BenchCommand, EmitCommand,
-                             ExplainCommand, LookCommand, AugmentCommand, GraphCommand, OpsCommand, DevicesCommand,
-                             InspectCommand, ConvertCommand, CacheCommand>;
+using Command =
+    std::variant<CheckCommand, TrainCommand, EvalCommand, PredictCommand, BenchCommand, TuneCommand,
+                 EmitCommand, ExplainCommand, LookCommand, AugmentCommand, GraphCommand, OpsCommand,
+                 DevicesCommand, InspectCommand, ConvertCommand, CacheCommand>;
 
 struct CommandLine {
   OutputOptions output;

@@ -285,6 +285,20 @@ void bind_running_commands(Binder& bind) {
     sub->add_option("--seconds", o->seconds, "How long to measure")->check(CLI::Range(0.0, 3600.0))->capture_default_str();
     sub->add_flag("--on-demand", o->on_demand, "Measure for each line of the standard input, a number of seconds; JSON lines");
   }
+  {
+    auto [sub, o] = bind.add<TuneCommand>(
+        "tune", "Measures a GPU's kernels and keeps the fastest tiles in the cache.",
+        "  netc tune std.resnet:resnet50 --batch 256 --train --precision bf16\n"
+        "  netc cache list                               tiles are beside the kernels\n");
+    Binder::network(sub, o->network);
+    o->device.device = "cuda";
+    Binder::device(sub, o->device);
+    sub->add_option("--batch", o->batch, "Images a step")->check(batch_range())->capture_default_str();
+    sub->add_flag("--train", o->train, "The kernels of a training step");
+    sub->add_option("--runs", o->runs, "Of each candidate; the fastest counts")
+        ->check(CLI::Range(1, 10000))
+        ->capture_default_str();
+  }
 }
 
 void bind_reading_commands(Binder& bind) {

@@ -1,7 +1,6 @@
 #include "compiler/lower/cuda_gemm_plan.h"
 
 #include <algorithm>
-#include <array>
 
 #include "compiler/base/error.h"
 #include "compiler/lower/cuda_lanes.h"
@@ -66,11 +65,12 @@ int variable_in_pieces(const CudaGemmPlan& form, Indices operand, GemmRole role)
 }
 
 // The tile with the least work of the multiprocessor that has most: whole tiles count, with their padding,
-// and so does loading the operands again for every tile.
-void choose_tile(CudaGemmPlan& plan, const std::vector<std::array<int, 2>>& sizes, double load_cost) {
+// and so does loading the operands again for every tile. Another one where that was measured to be faster.
+void choose_tile(CudaGemmPlan& plan, const Target& target, std::vector<CudaTile> candidates,
+                 double load_cost) {
   const int64_t m = plan.extent(GemmRole::m), n = plan.extent(GemmRole::n);
   double best = 0;
-  for (auto [bm, bn] : sizes) {
+  for (auto [bm, bn] : candidates) {
     const int64_t tiles = ceil_div(m, bm) * ceil_div(n, bn) * plan.extent(GemmRole::batch) *
                           static_cast<int64_t>(plan.phases.size());
     const double elements = static_cast<double>(ceil_div(tiles, kMultiprocessors)) * bm * bn;
@@ -80,10 +80,16 @@ void choose_tile(CudaGemmPlan& plan, const std::vector<std::array<int, 2>>& size
     plan.block_m = bm;
     plan.block_n = bn;
   }
+  if (const std::optional<CudaTile> tile = chosen_tile(target, plan.key, candidates)) {
+    plan.block_m = tile->m;
+    plan.block_n = tile->n;
+    plan.tile_measured = true;
+  }
+  plan.candidates = std::move(candidates);
 }
 
-void plan_arithmetic(CudaGemmPlan& plan) {
-  choose_tile(plan, {{64, 64}, {64, 32}, {32, 64}, {32, 32}}, 16);
+void plan_arithmetic(CudaGemmPlan& plan, const Target& target) {
+  choose_tile(plan, target, {{64, 64}, {64, 32}, {32, 64}, {32, 32}}, 16);
   plan.v_copy.k_inner = nearer_along_k(plan, plan.phases[0].v, GemmRole::m);
   plan.s_copy.k_inner = nearer_along_k(plan, plan.phases[0].s, GemmRole::n);
 }
@@ -100,11 +106,11 @@ GemmCopy choose_copy(const CudaGemmPlan& form, Indices operand, GemmRole role, b
   return copy;
 }
 
-void plan_tensor_cores(CudaGemmPlan& plan, const KernelBody& body, bool keeps) {
+void plan_tensor_cores(CudaGemmPlan& plan, const KernelBody& body, const Target& target, bool keeps) {
   plan.tensor_cores = true;
   plan.block_k = 64 / plan.element_bytes;  // rows of 64 bytes, two steps of a tensor product
   plan.stages = 4;
-  choose_tile(plan, {{128, 128}, {128, 64}, {64, 64}}, 32);
+  choose_tile(plan, target, {{128, 128}, {128, 64}, {64, 64}}, 32);
   plan.threads = plan.block_m == 64 ? 128 : 256;
   plan.warps_m = plan.block_n == 128 ? 2 : plan.block_m / 32;
   plan.warps_n = plan.threads / 32 / plan.warps_m;
@@ -130,22 +136,24 @@ int choose_lanes(const CudaGemmPlan& plan, const KernelBody& body) {
   return variable;
 }
 
-std::optional<CudaGemmPlan> plan_form(const KernelBody& body, const std::vector<int>& kept, bool swap) {
+std::optional<CudaGemmPlan> plan_form(const KernelBody& body, const Target& target,
+                                      const std::vector<int>& kept, bool swap) {
   std::optional<GemmForm> form = gemm_form(body, swap);
   if (!form || (!kept.empty() && !keeps_n(*form, kept))) return std::nullopt;
   for (GemmRole role : {GemmRole::m, GemmRole::n, GemmRole::k})
     if (form->extent(role) < kSmallest) return std::nullopt;
   CudaGemmPlan plan;
   static_cast<GemmForm&>(plan) = *std::move(form);
+  plan.key = product_key(body, swap);
   for (const GemmVariable& v : plan.variables)
     if (v.dimension >= 0 && v.extent > 1) plan.m_inner = v.role == GemmRole::m;  // the last one counts
   const DType v = body.operands[static_cast<size_t>(plan.v_operand)].dtype,
               s = body.operands[static_cast<size_t>(plan.s_operand)].dtype;
   plan.element_bytes = static_cast<int>(size_of(v));
   if (v == s && (v == DType::f16 || v == DType::bf16 || (v == DType::f32 && body.contraction->contraction.tf32)))
-    plan_tensor_cores(plan, body, !kept.empty());
+    plan_tensor_cores(plan, body, target, !kept.empty());
   else
-    plan_arithmetic(plan);
+    plan_arithmetic(plan, target);
   NETC_CHECK(plan.tensor_cores || !body.contraction->contraction.tf32, "f32 operands, to be rounded to tf32");
   plan.lane_variable = choose_lanes(plan, body);
   return plan;
@@ -165,10 +173,10 @@ std::vector<size_t> CudaGemmPlan::order(GemmRole role) const {
   return result;
 }
 
-std::optional<CudaGemmPlan> plan_cuda_gemm(const KernelBody& body, const Target& /*target*/,
+std::optional<CudaGemmPlan> plan_cuda_gemm(const KernelBody& body, const Target& target,
                                            const std::vector<int>& kept) {
-  std::optional<CudaGemmPlan> plan = plan_form(body, kept, false);
-  return plan ? plan : plan_form(body, kept, true);
+  std::optional<CudaGemmPlan> plan = plan_form(body, target, kept, false);
+  return plan ? plan : plan_form(body, target, kept, true);
 }
 
 std::string to_string(const CudaGemmPlan& plan) {
@@ -177,8 +185,9 @@ std::string to_string(const CudaGemmPlan& plan) {
                                         "in pieces along its own axis"};
   std::string result = text(plan.blocks()) + " blocks of " + text(plan.threads) +
                        " threads: C[n][m] in tiles of " + text(plan.block_n) + "x" + text(plan.block_m) +
-                       ", n " + text(plan.extent(GemmRole::n)) + ", m " + text(plan.extent(GemmRole::m)) +
-                       ", k " + text(plan.extent(GemmRole::k)) + " by " + text(plan.block_k);
+                       (plan.tile_measured ? " (measured)" : "") + ", n " + text(plan.extent(GemmRole::n)) +
+                       ", m " + text(plan.extent(GemmRole::m)) + ", k " + text(plan.extent(GemmRole::k)) +
+                       " by " + text(plan.block_k);
   if (plan.extent(GemmRole::batch) > 1) result += ", batch " + text(plan.extent(GemmRole::batch));
   if (plan.phases.size() > 1) result += ", " + text(static_cast<int64_t>(plan.phases.size())) + " phases";
   if (plan.tensor_cores)

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 
+#include "compiler/lower/cuda_tiles.h"
 #include "compiler/lower/gemm_form.h"
 
 namespace netc {
@@ -29,6 +30,9 @@ struct GemmCopy {
 };
 
 struct CudaGemmPlan : GemmForm {
+  std::string key;                   // product_key
+  std::vector<CudaTile> candidates;  // tiles that it may have
+  bool tile_measured = false;        // the target names its tile
   bool tensor_cores = false;
   int element_bytes = 4;  // of the operands
   int threads = 256;

@@ -149,7 +149,9 @@ SplitContraction split_contraction(const KernelBody& body, int64_t parts) {
 
 std::optional<SplitContraction> split_contraction(const KernelBody& body, const Target& target) {
   if (!body.contraction || !is_cuda(target)) return std::nullopt;
-  const std::optional<CudaGemmPlan> plan = plan_cuda_gemm(body, target, {});
+  Target untuned = target;  // measured tiles are those of the parts' product, which must not change with them
+  untuned.features.clear();
+  const std::optional<CudaGemmPlan> plan = plan_cuda_gemm(body, untuned, {});
   if (!plan) return std::nullopt;
   const int64_t steps = ceil_div(plan->extent(GemmRole::k), plan->block_k);
   const int64_t parts = std::min(ceil_div(kEnoughTiles, plan->blocks()), steps / kLeastSteps);

@@ -97,6 +97,11 @@ std::span<const Explanation> run_explanations() {
        "A call of the driver failed. The message names the call and the driver's reason; where a kernel failed, also the kernel,\n"
        "its line in the .net file and its place among the launches. The first run of an entry waits after each launch, so that\n"
        "a broken kernel is named there; later runs are one graph. A kernel that fails is a bug of netc.\n", "", ""},
+      {"E0937", "nothing to measure on this device",
+       "`netc tune` runs a network's matrix products with each tile that they may have, times them by the GPU's own events, and\n"
+       "keeps the fastest in the cache for this GPU, its driver and NVRTC. It needs `--device cuda`: an emulated kernel's time\n"
+       "says nothing, and a CPU's tiles follow from a cost model.\n",
+       "netc tune mnist.net --device cuda-emulation\n", "netc tune mnist.net --device cuda\n"},
       {"E0999", "a bug of netc",
        "An invariant of the compiler does not hold. The program may be right; please report it with the command\n"
        "and the .net file.\n",

@@ -168,6 +168,7 @@ CheckpointImage capture_checkpoint(const State& state, const ModelInfo& model, c
                            {"netc.training.since_best", std::to_string(progress->since_best)},
                            {"netc.training.plateau_waited", std::to_string(progress->plateau.waited)},
                            {"netc.training.plateau_factor", exact(progress->plateau.factor)}});
+    if (!id->tiles.empty()) image.metadata["netc.training.tiles"] = id->tiles;
     if (progress->plateau.best) image.metadata["netc.training.plateau_best"] = exact(*progress->plateau.best);
     if (progress->best) image.metadata["netc.training.best"] = exact(*progress->best);
   }
@@ -227,6 +228,11 @@ ModelInfo read_model_info(const TensorFile& file) {
   parse("netc.mean", [&](const json& j) { info.mean = j.get<std::vector<double>>(); });
   parse("netc.std", [&](const json& j) { info.std = j.get<std::vector<double>>(); });
   return info;
+}
+
+std::string read_training_tiles(const SafetensorsFile& file) {
+  const auto found = file.metadata().find("netc.training.tiles");
+  return found == file.metadata().end() ? "" : found->second;
 }
 
 TrainingProgress restore_training(State& state, const SafetensorsFile& file, const TrainingId& id) {

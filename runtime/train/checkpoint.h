@@ -30,7 +30,9 @@ struct ModelInfo {
   std::vector<std::string> class_names;
   std::vector<PreprocessSpec> preprocess;
   std::vector<double> mean, std;  // of the normalisation that is in the graph, for people
-  std::string fingerprint;        // of the network's graph for training; empty: not known. Not in files that are no trainings
+  // Of a training, and not in other files:
+  std::string fingerprint;  // of the network's graph; empty: not known
+  std::string tiles{};      // measured ones of a GPU's products, of which a target's identity has a digest
   bool operator==(const ModelInfo&) const = default;
 };
 
@@ -41,6 +43,7 @@ struct TrainingId {
   int64_t samples = 0, batch = 0;
   uint64_t seed = 0;
   std::string network;  // ModelInfo::fingerprint
+  std::string tiles{};  // ModelInfo::tiles
 };
 
 // Where a training stands. Sums are over the samples of the current epoch so far.
@@ -81,6 +84,10 @@ void save_checkpoint(const std::string& path, const State& state, const ModelInf
 
 // From a file's metadata; empty fields where there is none. THROWS RuntimeError E0605 if it is malformed.
 ModelInfo read_model_info(const TensorFile& file);
+
+// The tiles that a checkpoint's training has: with others its sums would be rounded differently, whatever has
+// been measured since.
+std::string read_training_tiles(const SafetensorsFile& file);
 
 // Restores parameters, buffers and moments, and says where the training stood.
 // THROWS RuntimeError E0601 if the state differs, E0605 if the file is no checkpoint of a training, E0606 if

@@ -375,8 +375,9 @@ class Training {
 
 TrainingId training_id(const Context& context, const TrainJob& job) {
   const EntryIo step(context.program(), "grad");
-  return {recipe_text(job.recipe), context.program().target, job.train.count(), step.input("image").type.shape[0],
-          job.recipe.seed, job.model.fingerprint};
+  return {
+      recipe_text(job.recipe), context.program().target, job.train.count(), step.input("image").type.shape[0],
+      job.recipe.seed,         job.model.fingerprint,    job.model.tiles};
 }
 
 TrainResult train(Context& context, const TrainJob& job, const TrainOptions& options, Executor& executor) {

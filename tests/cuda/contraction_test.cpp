@@ -377,5 +377,53 @@ TEST(CudaContractions, Plans) {
   EXPECT_FALSE(plan({.n = 2, .c = 16, .k = 16})->tensor_cores);
 }
 
+// Measured tiles are a part of the target: of this product only, and only if it may have them.
+TEST(CudaContractions, MeasuredTiles) {
+  const Case v{.dtype = DType::bf16,
+               .channels_last = true,
+               .n = 8,
+               .c = 64,
+               .h = 16,
+               .w = 16,
+               .k = 128,
+               .window = 3,
+               .pad = 1};
+  const KernelBody body = body_of(v);
+  const CudaGemmPlan planned = *plan_cuda(body, cuda_target("sm_80")).gemm;
+  EXPECT_EQ(planned.candidates, (std::vector<CudaTile>{{128, 128}, {128, 64}, {64, 64}}));
+  const auto with = [&](const std::string& tiles) {
+    Target target = cuda_target("sm_80");
+    target.features = tiles;
+    const CudaGemmPlan plan = *plan_cuda(body, target).gemm;
+    EXPECT_EQ(plan.key, planned.key);
+    EXPECT_EQ(plan.tile_measured, to_string(plan).find("(measured)") != std::string::npos);
+    return CudaTile{plan.block_m, plan.block_n};
+  };
+  const CudaTile by_cost{planned.block_m, planned.block_n};
+  for (const CudaTile& tile : planned.candidates) {
+    EXPECT_EQ(with("tile:0123456789abcdef=64x64;" + tile_choice(planned.key, tile)), tile);
+    EXPECT_EQ(tile_from_text(to_string(tile)), tile);
+  }
+  EXPECT_EQ(with(every_tile(2)), (CudaTile{64, 64}));
+  EXPECT_EQ(with(every_tile(3)), by_cost);
+  EXPECT_EQ(tile_choices("tile:0123456789abcdef=64x64;tile:x=64x64;junk;tile:0123456789abcdef=64x;" +
+                         tile_choice(planned.key, {32, 64})),
+            (TileChoices{{"0123456789abcdef", {64, 64}}, {planned.key, {32, 64}}}));
+  EXPECT_EQ(to_string(tile_choices("tile:1123456789abcdef=64x64;tile:0123456789abcdef=128x64")),
+            "tile:0123456789abcdef=128x64;tile:1123456789abcdef=64x64;");
+  EXPECT_EQ(with(tile_choice(planned.key, {32, 32})), by_cost);
+  EXPECT_EQ(with("tile:" + planned.key + "=x;"), by_cost);
+  for (const char* text : {"", "64", "64x", "x64", "64x64 ", "axb"})
+    EXPECT_FALSE(tile_from_text(text)) << text;
+  // Another product, another key.
+  Case other = v;
+  other.k = 64;
+  EXPECT_NE(plan_cuda(body_of(other), cuda_target("sm_80")).gemm->key, planned.key);
+  Target tuned = cuda_target("sm_80");
+  tuned.features = tile_choice(planned.key, {64, 64});
+  EXPECT_NE(identity(tuned), identity(cuda_target("sm_80")));
+  EXPECT_EQ(flag_of_identity(identity(tuned)), "");
+}
+
 }  // namespace
 }  // namespace netc

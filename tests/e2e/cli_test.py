@@ -17,7 +17,7 @@ PARAMETERS = {  # torchvision's, at 1000 classes
     "std.googlenet:googlenet": (13_004_888, 6_624_904),
     "std.vgg:vgg16": (138_357_544, 138_357_544),
 }
-COMMANDS = "check train eval predict bench emit explain graph ops devices inspect convert cache".split()
+COMMANDS = "check train eval predict bench tune emit explain graph ops devices inspect convert cache".split()
 
 WRONG = """network wrong {
     input image: [3, 32, 32]

@@ -23,11 +23,15 @@ TEST(TargetIdentity, SaysHowToComeByTheTargetAgain) {
   EXPECT_EQ(flag_of_identity(identity(target)), "--cpu x86-64-v3");
   target.features = "+avx2";
   EXPECT_EQ(flag_of_identity(identity(target)), "") << "the machine at hand has no name";
+  target = {};
   target.kind = TargetKind::cuda;
   target.cpu = "sm_80";
   EXPECT_EQ(flag_of_identity(identity(target)), "--device cuda:sm_80");
   target.kind = TargetKind::cuda_emulation;
   EXPECT_EQ(flag_of_identity(identity(target)), "--device cuda-emulation:sm_80");
+  target.features = "tile:0123456789abcdef=64x64;";
+  EXPECT_EQ(identity(target).rfind("cuda-emulation:sm_80, tiles ", 0), 0u);
+  EXPECT_EQ(flag_of_identity(identity(target)), "") << "no flag has tiles";
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ Metrics metrics_of(const EvalResult& result) { return {result.loss, result.top1,
 }  // namespace
 
 struct Trainer::Impl {
+  std::string name;
   Options options;
   Project project;
   std::unique_ptr<netc::Training> training;
@@ -46,32 +47,58 @@ struct Trainer::Impl {
   uint64_t planned = 0;
   const char* coupling = nullptr;  // what makes a batch's samples depend on each other, so that none may be missing
 
-  explicit Impl(const Options& given) : options(given) {}
+  Impl(std::string network, const Options& given) : name(std::move(network)), options(given) {}
 
-  void compile(const std::string& name) {
+  void compile() {
     check_options(options);
     training = std::make_unique<netc::Training>(project, request_of(name, options), make_executor(options));
     planned = static_cast<uint64_t>(
         netc::planned_bytes(training->model().compilation, training->executor().workers()).total());
     if (options.max_bytes > 0 && planned > options.max_bytes)
       throw RuntimeError("E0925", fmt::format("the plan needs {} bytes, max_bytes is {}", planned, options.max_bytes));
-    grad = std::make_unique<EntryIo>(training->context().program(), "grad");
-    apply = std::make_unique<EntryIo>(training->context().program(), "apply");
-    if (batches() > 1) accumulate = std::make_unique<EntryIo>(training->context().program(), "accumulate");
+    const EntryIo step(training->context().program(), "grad");
     for (const char* role : {"image", "label"}) {
-      const IoSlot& slot = grad->input(role);
+      const IoSlot& slot = step.input(role);
       inputs.push_back({slot.name, external(slot.type.dtype), {slot.type.shape.begin() + 1, slot.type.shape.end()}});
       batch.emplace_back(static_cast<size_t>(slot.type.bytes()));
-      grad->set_input(role, batch.back().data());
-      if (accumulate) accumulate->set_input(role, batch.back().data());
     }
+    bind_entries();
     const Graph& graph = training->model().compilation.network.graph;
     for (const Node& node : graph.nodes)
       if (node.op->name == "batch_norm") coupling = "batch norm takes its statistics of";
     if (parts_of(training->recipe().augment).mix) coupling = "mixing draws partners from";
+  }
+
+  void bind_entries() {
+    grad = std::make_unique<EntryIo>(training->context().program(), "grad");
+    apply = std::make_unique<EntryIo>(training->context().program(), "apply");
+    accumulate =
+        batches() > 1 ? std::make_unique<EntryIo>(training->context().program(), "accumulate") : nullptr;
     augment = AugmentInputs(*grad);
-    augment.bind(*grad);
-    if (accumulate) augment.bind(*accumulate);
+    for (EntryIo* entry : {grad.get(), accumulate.get()}) {
+      if (!entry) continue;
+      entry->set_input("image", batch[0].data());
+      entry->set_input("label", batch[1].data());
+      augment.bind(*entry);
+    }
+  }
+
+  // A checkpoint of a training with other tiles on the same GPU is compiled for anew.
+  void resume(const std::string& path) {
+    const SafetensorsFile file(path);
+    std::unique_ptr<netc::Training> other;
+    if (read_training_tiles(file) != training->info().tiles) {
+      TrainingRequest request = request_of(name, options);
+      request.resume = path;
+      other = std::make_unique<netc::Training>(project, request, make_executor(options));
+      if (training->has_data()) other->load_data();
+    }
+    netc::Training& next = other ? *other : *training;
+    progress = restore_training(next.context().state(), file, id(next));
+    if (!other) return;
+    training = std::move(other);
+    average.reset();
+    bind_entries();
   }
 
   // Batches of a step.
@@ -154,10 +181,16 @@ struct Trainer::Impl {
   }
 
   // With steps_per_epoch the samples are the host's own, whether the data set has been read (by evaluate) or not.
-  TrainingId id() {
-    if (options.steps_per_epoch <= 0 && training->has_data()) return training->id();
-    return {recipe_text(training->recipe()), training->context().program().target, 0, training->recipe().batch,
-            training->recipe().seed, training->info().fingerprint};
+  TrainingId id(netc::Training& of) const {
+    if (options.steps_per_epoch <= 0 && of.has_data()) return of.id();
+    const ModelInfo model = of.info();
+    return {recipe_text(of.recipe()),
+            of.context().program().target,
+            0,
+            of.recipe().batch,
+            of.recipe().seed,
+            model.fingerprint,
+            model.tiles};
   }
 };
 
@@ -168,10 +201,11 @@ Trainer::~Trainer() = default;
 
 Result<Trainer> Trainer::from_recipe(std::string name, Options options) noexcept {
   std::unique_ptr<Impl> impl;
-  if (auto made = guarded<void>(nullptr, [&] { impl = std::make_unique<Impl>(options); }); !made) return made.error();
+  if (auto made = guarded<void>(nullptr, [&] { impl = std::make_unique<Impl>(name, options); }); !made)
+    return made.error();
   const SourceMap* sources = &impl->project.sources();
   return guarded<Trainer>(sources, [&] {
-    impl->compile(name);
+    impl->compile();
     return Trainer(std::move(impl));
   });
 }
@@ -217,7 +251,7 @@ Result<void> Trainer::save(const std::string& path) noexcept {
     impl_->require_step_boundary("save");
     const FiniteOptions none;
     FiniteGuard(impl_->training->context().state(), impl_->training->recipe(), none).before_save();
-    const TrainingId id = impl_->id();
+    const TrainingId id = impl_->id(*impl_->training);
     save_checkpoint(path, impl_->training->context().state(), impl_->training->info(), &id, &impl_->progress);
   });
 }
@@ -226,8 +260,7 @@ Result<void> Trainer::resume(const std::string& path) noexcept {
   return guarded<void>(nullptr, [&] {
     impl_->require_step_boundary("resume");
     if (impl_->options.steps_per_epoch <= 0) impl_->require_data();
-    const SafetensorsFile file(path);
-    impl_->progress = restore_training(impl_->training->context().state(), file, impl_->id());
+    impl_->resume(path);
   });
 }
 
