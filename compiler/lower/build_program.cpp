@@ -4,6 +4,7 @@
 
 #include "compiler/base/error.h"
 #include "compiler/ir/op_def.h"
+#include "compiler/lower/round_weights.h"
 #include "compiler/lower/tasks.h"
 
 namespace netc {
@@ -36,6 +37,7 @@ class ProgramBuilder {
     for (const LoweredGraph& known : plan_.graphs)
       if (known.graph == graph) return known;
     LoweredGraph result{graph, make_schedule(*graph, target_, sources_, options_, layouts_), {}};
+    if (is_cuda(target_)) result.schedule = round_weights_together(std::move(result.schedule), state_);
     result.memory = plan_memory(result.schedule);
     for (const ScheduledKernel& kernel : result.schedule.kernels) launched_[graph].push_back(kernel_number(*graph, kernel));
     plan_.graphs.push_back(std::move(result));

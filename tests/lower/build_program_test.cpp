@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "compiler/passes/cast_precision.h"
 #include "compiler/passes/differentiate.h"
 #include "compiler/passes/pipeline.h"
 #include "compiler/passes/update.h"
@@ -69,6 +70,33 @@ TEST(BuildProgram, SharesKernelsAndStacksParts) {
   EXPECT_EQ(s.inputs[0].name, "image");
   ASSERT_EQ(s.outputs.size(), 2u);
   EXPECT_EQ(s.outputs[0].name, "loss");
+}
+
+// On a GPU one launch rounds all weights that their readers take as they lie in the slab.
+TEST(BuildProgram, RoundsWeightsTogether) {
+  const FuseOptions options{.layouts = {.images = ImageLayout::channels_last}};
+  const Graph grad = optimize(
+      cast_precision(differentiate(residual_network(8), "loss"), [](const std::string&) { return Precision::bf16; }));
+  const OptimizerSpec sgd{.momentum = 0.9};
+  const StateLayout layout = lay_out_state({&grad}, &sgd, options.layouts);
+  const auto casts_of = [&](const Target& target) {
+    const ProgramPlan plan = build_program({{"grad", {&grad}}}, layout, target, nullptr, options);
+    const Schedule& schedule = plan.graphs.front().schedule;
+    std::vector<const ScheduledKernel*> casts;
+    for (const ScheduledKernel& kernel : schedule.kernels)
+      if (kernel.operands.size() == 2 && kernel.body.operands[1].dtype == DType::bf16 &&
+          kernel.body.operands[0].space == Space::state)
+        casts.push_back(&kernel);
+    // Copies lie side by side, and none is read that was not written.
+    verify(schedule);
+    verify(schedule, plan.graphs.front().memory);
+    return std::pair(casts.size(), casts.front()->body.operands[0].name);
+  };
+  Target gpu;
+  gpu.kind = TargetKind::cuda;
+  gpu.cpu = "sm_80";
+  EXPECT_EQ(casts_of(gpu), std::pair(size_t{1}, kParameterSlab));
+  EXPECT_GT(casts_of(Target{}).first, 1u);
 }
 
 }  // namespace
