@@ -27,156 +27,45 @@ void check_all(const std::vector<Case>& cases) {
 TEST(CudaContractions, F32InEveryDirection) {
   std::vector<Case> cases;
   for (ConvolutionTensor output : {kY, kX, kW}) {
-    cases.push_back({.output = output, .n = 2, .c = 9, .h = 9, .w = 11, .k = 12, .window = 3, .pad = 1});
-    cases.push_back(
-        {.output = output, .n = 2, .c = 16, .h = 11, .w = 9, .k = 40, .window = 3, .stride = 2, .pad = 1});
-    cases.push_back({.output = output, .n = 3, .c = 70, .h = 5, .w = 5, .k = 33, .stride = 2});
-    cases.push_back({.output = output,
-                     .channels_last = true,
-                     .n = 2,
-                     .c = 10,
-                     .h = 7,
-                     .w = 7,
-                     .k = 9,
-                     .window = 3,
-                     .pad = 1});
-    cases.push_back(
-        {.output = output, .n = 2, .c = 16, .h = 9, .w = 9, .k = 24, .window = 3, .pad = 1, .groups = 2});
-    cases.push_back(
-        {.output = output, .n = 2, .c = 6, .h = 9, .w = 9, .k = 6, .window = 3, .pad = 1, .groups = 6});
+    cases.push_back(conv({2, 9, 9, 11}, 12, 3).giving(output));
+    cases.push_back(conv({2, 16, 11, 9}, 40, 3, 2).giving(output));
+    cases.push_back(conv({3, 70, 5, 5}, 33, 1, 2).giving(output));
+    cases.push_back(conv({2, 10, 7, 7}, 9, 3).giving(output).nhwc());
+    cases.push_back(conv({2, 16, 9, 9}, 24, 3).giving(output).in_groups(2));
+    cases.push_back(conv({2, 6, 9, 9}, 6, 3).giving(output).in_groups(6));
   }
   check_all(cases);
 }
 
 TEST(CudaContractions, F32WithEpilogueAndPartialSums) {
-  check_all({{.n = 3, .c = 8, .h = 9, .w = 9, .k = 20, .window = 3, .pad = 1, .epilogue = true},
-             {.channels_last = true,
-              .n = 3,
-              .c = 8,
-              .h = 9,
-              .w = 9,
-              .k = 20,
-              .window = 3,
-              .pad = 1,
-              .epilogue = true},
-             {.n = 2, .c = 3, .h = 9, .w = 9, .k = 5, .window = 3, .pad = 1, .epilogue = true},
-             {.output = kX,
-              .channels_last = true,
-              .n = 2,
-              .c = 24,
-              .h = 9,
-              .w = 9,
-              .k = 20,
-              .window = 3,
-              .pad = 1,
-              .epilogue = true}});
+  check_all({conv({3, 8, 9, 9}, 20, 3).with_epilogue(), conv({3, 8, 9, 9}, 20, 3).nhwc().with_epilogue(),
+             conv({2, 3, 9, 9}, 5, 3).with_epilogue(),
+             conv({2, 24, 9, 9}, 20, 3).giving(kX).nhwc().with_epilogue()});
 }
 
 TEST(CudaContractions, TensorCoresInEveryDirection) {
   std::vector<Case> cases;
   for (DType dtype : {DType::f16, DType::bf16})
     for (ConvolutionTensor output : {kY, kX, kW}) {
-      cases.push_back({.output = output,
-                       .dtype = dtype,
-                       .channels_last = true,
-                       .n = 2,
-                       .c = 24,
-                       .h = 9,
-                       .w = 9,
-                       .k = 40,
-                       .window = 3,
-                       .pad = 1});
-      cases.push_back({.output = output,
-                       .dtype = dtype,
-                       .channels_last = true,
-                       .n = 2,
-                       .c = 32,
-                       .h = 11,
-                       .w = 9,
-                       .k = 136,
-                       .window = 3,
-                       .stride = 2,
-                       .pad = 1});
-      cases.push_back({.output = output,
-                       .dtype = dtype,
-                       .channels_last = true,
-                       .n = 3,
-                       .c = 72,
-                       .h = 8,
-                       .w = 8,
-                       .k = 64});
+      cases.push_back(conv({2, 24, 9, 9}, 40, 3).giving(output).of(dtype).nhwc());
+      cases.push_back(conv({2, 32, 11, 9}, 136, 3, 2).giving(output).of(dtype).nhwc());
+      cases.push_back(conv({3, 72, 8, 8}, 64, 1).giving(output).of(dtype).nhwc());
       // No pieces of 16 bytes: gathered.
-      cases.push_back({.output = output,
-                       .dtype = dtype,
-                       .n = 2,
-                       .c = 12,
-                       .h = 9,
-                       .w = 9,
-                       .k = 20,
-                       .window = 3,
-                       .pad = 1});
+      cases.push_back(conv({2, 12, 9, 9}, 20, 3).giving(output).of(dtype));
     }
   check_all(cases);
 }
 
 TEST(CudaContractions, TensorCoresWithEpilogueAndPartialSums) {
-  check_all({{.dtype = DType::bf16,
-              .channels_last = true,
-              .n = 3,
-              .c = 16,
-              .h = 9,
-              .w = 9,
-              .k = 72,
-              .window = 3,
-              .pad = 1,
-              .epilogue = true},
-             {.dtype = DType::f16,
-              .channels_last = true,
-              .n = 2,
-              .c = 16,
-              .h = 12,
-              .w = 12,
-              .k = 16,
-              .window = 3,
-              .stride = 2,
-              .pad = 1,
-              .epilogue = true},
-             {.output = kX,
-              .dtype = DType::bf16,
-              .channels_last = true,
-              .n = 2,
-              .c = 24,
-              .h = 9,
-              .w = 9,
-              .k = 40,
-              .window = 3,
-              .pad = 1,
-              .epilogue = true}});
+  check_all({conv({3, 16, 9, 9}, 72, 3).of(DType::bf16).nhwc().with_epilogue(),
+             conv({2, 16, 12, 12}, 16, 3, 2).of(DType::f16).nhwc().with_epilogue(),
+             conv({2, 24, 9, 9}, 40, 3).giving(kX).of(DType::bf16).nhwc().with_epilogue()});
 }
 
 // Phases whose last pixels lie outside of the output, with an epilogue in pieces.
 TEST(CudaContractions, StridedDataGradientWithEpilogue) {
-  check_all({{.output = kX,
-              .dtype = DType::bf16,
-              .channels_last = true,
-              .n = 2,
-              .c = 24,
-              .h = 9,
-              .w = 7,
-              .k = 40,
-              .window = 3,
-              .stride = 2,
-              .pad = 1,
-              .epilogue = true},
-             {.output = kX,
-              .channels_last = true,
-              .n = 2,
-              .c = 24,
-              .h = 9,
-              .w = 7,
-              .k = 16,
-              .stride = 2,
-              .epilogue = true}});
+  check_all({conv({2, 24, 9, 7}, 40, 3, 2).giving(kX).of(DType::bf16).nhwc().with_epilogue(),
+             conv({2, 24, 9, 7}, 16, 1, 2).giving(kX).nhwc().with_epilogue()});
 }
 
 // Both kernels of a split contraction, one after the other.
@@ -186,52 +75,12 @@ TEST(CudaContractions, SumsInParts) {
     int64_t parts;
   };
   const std::vector<SplitCase> cases{
-      {{.output = kW,
-        .dtype = DType::bf16,
-        .channels_last = true,
-        .n = 4,
-        .c = 24,
-        .h = 9,
-        .w = 9,
-        .k = 40,
-        .window = 3,
-        .pad = 1},
-       4},
+      {conv({4, 24, 9, 9}, 40, 3).giving(kW).of(DType::bf16).nhwc(), 4},
       // Three parts of five samples: the last one has one sample.
-      {{.output = kW,
-        .channels_last = true,
-        .n = 5,
-        .c = 16,
-        .h = 7,
-        .w = 7,
-        .k = 16,
-        .window = 3,
-        .stride = 2,
-        .pad = 1},
-       3},
+      {conv({5, 16, 7, 7}, 16, 3, 2).giving(kW).nhwc(), 3},
       // Rows of pixels, where there are not samples enough.
-      {{.output = kW,
-        .dtype = DType::f16,
-        .channels_last = true,
-        .n = 2,
-        .c = 16,
-        .h = 9,
-        .w = 9,
-        .k = 24,
-        .window = 3,
-        .pad = 1},
-       3},
-      {{.dtype = DType::bf16,
-        .channels_last = true,
-        .n = 1,
-        .c = 64,
-        .h = 5,
-        .w = 5,
-        .k = 16,
-        .window = 3,
-        .pad = 1,
-        .epilogue = true},
-       4},
+      {conv({2, 16, 9, 9}, 24, 3).giving(kW).of(DType::f16).nhwc(), 3},
+      {conv({1, 64, 5, 5}, 16, 3).of(DType::bf16).nhwc().with_epilogue(), 4},
   };
   std::vector<KernelBody> wholes, bodies;
   std::vector<SplitContraction> splits;
@@ -267,16 +116,7 @@ TEST(CudaContractions, UnalignedOperands) {
   std::vector<Case> cases;
   std::vector<KernelBody> bodies;
   for (size_t operand = 0; operand < 5; ++operand) {
-    cases.push_back({.dtype = DType::bf16,
-                     .channels_last = true,
-                     .n = 2,
-                     .c = 16,
-                     .h = 5,
-                     .w = 5,
-                     .k = 24,
-                     .window = 3,
-                     .pad = 1,
-                     .epilogue = true});
+    cases.push_back(conv({2, 16, 5, 5}, 24, 3).of(DType::bf16).nhwc().with_epilogue());
     bodies.push_back(body_of(cases.back()));
     bodies.back().operands[operand].alignment = 2;
     const CudaGemmPlan plan = *plan_cuda(bodies.back(), cuda_target("sm_80")).gemm;
@@ -295,35 +135,15 @@ TEST(CudaContractions, UnalignedOperands) {
 TEST(CudaContractions, Tf32InEveryDirection) {
   std::vector<Case> cases;
   for (ConvolutionTensor output : {kY, kX, kW}) {
-    cases.push_back({.output = output,
-                     .channels_last = true,
-                     .n = 2,
-                     .c = 12,
-                     .h = 9,
-                     .w = 9,
-                     .k = 20,
-                     .window = 3,
-                     .pad = 1,
-                     .tf32 = true});
-    cases.push_back({.output = output,
-                     .channels_last = true,
-                     .n = 2,
-                     .c = 24,
-                     .h = 9,
-                     .w = 7,
-                     .k = 72,
-                     .window = 3,
-                     .stride = 2,
-                     .pad = 1,
-                     .epilogue = output != kW,
-                     .tf32 = true});
+    cases.push_back(conv({2, 12, 9, 9}, 20, 3).giving(output).nhwc().in_tf32());
     cases.push_back(
-        {.output = output, .n = 2, .c = 9, .h = 9, .w = 9, .k = 10, .window = 3, .pad = 1, .tf32 = true});
+        conv({2, 24, 9, 7}, 72, 3, 2).giving(output).nhwc().with_epilogue(output != kW).in_tf32());
+    cases.push_back(conv({2, 9, 9, 9}, 10, 3).giving(output).in_tf32());
   }
   for (const Case& v : cases) EXPECT_TRUE(plan_cuda(body_of(v), cuda_target("sm_80")).gemm->tensor_cores);
   // As a loop nest: depthwise, and too few channels for a tile.
   for (ConvolutionTensor output : {kY, kX, kW}) {
-    cases.push_back({.output = output, .n = 2, .c = 6, .h = 7, .w = 5, .k = 6, .window = 3, .pad = 1, .groups = 6, .tf32 = true});
+    cases.push_back(conv({2, 6, 7, 5}, 6, 3).giving(output).in_groups(6).in_tf32());
     EXPECT_FALSE(plan_cuda(body_of(cases.back()), cuda_target("sm_80")).gemm);
   }
   check_all(cases);
@@ -332,62 +152,30 @@ TEST(CudaContractions, Tf32InEveryDirection) {
 // What the plans are, so that the tests above test what they seem to.
 TEST(CudaContractions, Plans) {
   const auto plan = [](const Case& v) { return plan_cuda(body_of(v), cuda_target("sm_80")).gemm; };
-  const std::optional<CudaGemmPlan> forward = plan({.dtype = DType::bf16,
-                                                    .channels_last = true,
-                                                    .n = 2,
-                                                    .c = 64,
-                                                    .h = 16,
-                                                    .w = 16,
-                                                    .k = 128,
-                                                    .window = 3,
-                                                    .pad = 1});
+  const std::optional<CudaGemmPlan> forward = plan(conv({2, 64, 16, 16}, 128, 3).of(DType::bf16).nhwc());
   ASSERT_TRUE(forward && forward->tensor_cores);
   EXPECT_EQ(forward->v_copy.kind, GemmCopy::Kind::along_k);
   EXPECT_EQ(forward->s_copy.kind, GemmCopy::Kind::along_k);
   EXPECT_EQ(forward->lane_variable, 3);
-  const std::optional<CudaGemmPlan> weights = plan({.output = kW,
-                                                    .dtype = DType::bf16,
-                                                    .channels_last = true,
-                                                    .n = 2,
-                                                    .c = 64,
-                                                    .h = 16,
-                                                    .w = 16,
-                                                    .k = 128,
-                                                    .window = 3,
-                                                    .pad = 1});
+  const std::optional<CudaGemmPlan> weights =
+      plan(conv({2, 64, 16, 16}, 128, 3).giving(kW).of(DType::bf16).nhwc());
   ASSERT_TRUE(weights && weights->tensor_cores);
   EXPECT_EQ(weights->v_copy.kind, GemmCopy::Kind::along_free);
   EXPECT_EQ(weights->s_copy.kind, GemmCopy::Kind::along_free);
   EXPECT_GE(weights->lane_variable, 0);
   EXPECT_TRUE(weights->m_inner);
-  const std::optional<CudaGemmPlan> data = plan({.output = kX,
-                                                 .dtype = DType::bf16,
-                                                 .channels_last = true,
-                                                 .n = 2,
-                                                 .c = 64,
-                                                 .h = 16,
-                                                 .w = 16,
-                                                 .k = 128,
-                                                 .window = 3,
-                                                 .pad = 1});
+  const std::optional<CudaGemmPlan> data =
+      plan(conv({2, 64, 16, 16}, 128, 3).giving(kX).of(DType::bf16).nhwc());
   ASSERT_TRUE(data && data->tensor_cores);
   EXPECT_NE(data->v_copy.kind, GemmCopy::Kind::gather);
   EXPECT_NE(data->s_copy.kind, GemmCopy::Kind::gather);
-  EXPECT_FALSE(plan({.c = 6, .k = 6, .groups = 6}));
-  EXPECT_FALSE(plan({.n = 2, .c = 16, .k = 16})->tensor_cores);
+  EXPECT_FALSE(plan(conv({1, 6, 8, 8}, 6, 1).in_groups(6)));
+  EXPECT_FALSE(plan(conv({2, 16, 8, 8}, 16, 1))->tensor_cores);
 }
 
 // Measured tiles are a part of the target: of this product only, and only if it may have them.
 TEST(CudaContractions, MeasuredTiles) {
-  const Case v{.dtype = DType::bf16,
-               .channels_last = true,
-               .n = 8,
-               .c = 64,
-               .h = 16,
-               .w = 16,
-               .k = 128,
-               .window = 3,
-               .pad = 1};
+  const Case v = conv({8, 64, 16, 16}, 128, 3).of(DType::bf16).nhwc();
   const KernelBody body = body_of(v);
   const CudaGemmPlan planned = *plan_cuda(body, cuda_target("sm_80")).gemm;
   EXPECT_EQ(planned.candidates, (std::vector<CudaTile>{{128, 128}, {128, 64}, {64, 64}}));

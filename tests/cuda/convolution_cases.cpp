@@ -81,6 +81,46 @@ KernelBody body_of(const ConvolutionCase& v) {
   return body;
 }
 
+ConvolutionCase conv(const Shape& x, int64_t k, int64_t window, int64_t stride) {
+  return {.n = x[0], .c = x[1], .h = x[2], .w = x[3], .k = k, .window = window, .stride = stride, .pad = window / 2};
+}
+
+ConvolutionCase ConvolutionCase::giving(ConvolutionTensor tensor) const {
+  ConvolutionCase v = *this;
+  v.output = tensor;
+  return v;
+}
+
+ConvolutionCase ConvolutionCase::of(DType type) const {
+  ConvolutionCase v = *this;
+  v.dtype = type;
+  return v;
+}
+
+ConvolutionCase ConvolutionCase::nhwc() const {
+  ConvolutionCase v = *this;
+  v.channels_last = true;
+  return v;
+}
+
+ConvolutionCase ConvolutionCase::in_groups(int64_t count) const {
+  ConvolutionCase v = *this;
+  v.groups = count;
+  return v;
+}
+
+ConvolutionCase ConvolutionCase::with_epilogue(bool with) const {
+  ConvolutionCase v = *this;
+  v.epilogue = with;
+  return v;
+}
+
+ConvolutionCase ConvolutionCase::in_tf32() const {
+  ConvolutionCase v = *this;
+  v.tf32 = true;
+  return v;
+}
+
 std::string ConvolutionCase::name() const {
   const char* const outputs[] = {"data gradient", "weight gradient", "forward"};
   std::string text = std::string(outputs[output]) + " " + std::string(name_of(dtype)) +

@@ -18,8 +18,19 @@ struct ConvolutionCase {
   bool epilogue = false;
   bool tf32 = false;  // the first two operands count as rounded to tf32
 
+  // Copies with one thing changed, to be chained.
+  ConvolutionCase giving(ConvolutionTensor tensor) const;
+  ConvolutionCase of(DType type) const;
+  ConvolutionCase nhwc() const;
+  ConvolutionCase in_groups(int64_t count) const;
+  ConvolutionCase with_epilogue(bool with = true) const;
+  ConvolutionCase in_tf32() const;
+
   std::string name() const;
 };
+
+// From x [N, C, H, W] to k channels, padded by half the window: conv({2, 24, 9, 9}, 40, 3).of(DType::bf16).nhwc().
+ConvolutionCase conv(const Shape& x, int64_t k, int64_t window, int64_t stride = 1);
 
 // Operands: first input, second input, output; with an epilogue bias, residual, and rows of sums and of
 // squares.
