@@ -63,7 +63,19 @@ void check_entry(const Program& program, const EntryPoint& entry) {
   }
 }
 
+// The run's end, whose failure another error hides.
+void wait_and_forget(DeviceContext& device) {
+  try {
+    device.wait();
+  } catch (const RuntimeError&) {  // what came first is what is told
+  }
+}
+
 }  // namespace
+
+void DeviceContext::stage_inputs(size_t, const WriteInput&) {
+  throw InternalError("this device takes inputs only when it runs");
+}
 
 Context::Context(const Executable& executable, std::shared_ptr<State> state)
     : executable_(executable), state_(state ? std::move(state) : executable.make_state()) {
@@ -72,23 +84,53 @@ Context::Context(const Executable& executable, std::shared_ptr<State> state)
   device_ = executable_.make_context(state_);
 }
 
-void Context::run(const std::string& name, std::span<const InputView> inputs,
-                  std::span<const OutputView> outputs, const RuntimeScalars& scalars, Executor& executor) {
+size_t Context::find(const std::string& name) const {
   const std::vector<EntryPoint>& entries = program().entries;
   const auto found =
       std::find_if(entries.begin(), entries.end(), [&](const EntryPoint& e) { return e.name == name; });
   if (found == entries.end()) throw RuntimeError("E0912", "the program has no entry `" + name + "`");
-  const EntryPoint& entry = *found;
+  return static_cast<size_t>(found - entries.begin());
+}
+
+void Context::run(const std::string& name, std::span<const InputView> inputs,
+                  std::span<const OutputView> outputs, const RuntimeScalars& scalars, Executor& executor,
+                  const RunOptions& options) {
+  const size_t number = find(name);
+  const EntryPoint& entry = program().entries[number];
   check_views("input", entry, entry.inputs, inputs);
   check_views("output", entry, entry.outputs, outputs);
+  NETC_CHECK(!options.staged || staged_ == number, "no inputs are staged for entry " + name);
   device_->get_memory(entry, executor);
 
-  for (size_t i = 0; i < inputs.size(); ++i)
+  for (size_t i = 0; i < inputs.size() && !options.staged; ++i)
     if (inputs[i].data) copy(buffer(entry.inputs[i]).data(), inputs[i].data, inputs[i].bytes, executor);
   if (profile_) profile_->resize(entry.launches.size());
-  device_->run(static_cast<size_t>(found - entries.begin()), scalars, executor, profile_);
+  if (options.staged) staged_.reset();
+  device_->start(number, scalars, executor, profile_, options.staged);
+  if (options.meanwhile) {
+    try {
+      options.meanwhile();
+    } catch (...) {
+      wait_and_forget(*device_);
+      throw;
+    }
+  }
+  device_->wait();
   for (size_t i = 0; i < outputs.size(); ++i)
     if (outputs[i].data) copy(outputs[i].data, buffer(entry.outputs[i]).data(), outputs[i].bytes, executor);
+}
+
+void Context::stage_inputs(const std::string& name, std::span<const InputView> inputs, Executor& executor) {
+  NETC_CHECK(stages_inputs(), "this device takes inputs only when it runs");
+  const size_t number = find(name);
+  const EntryPoint& entry = program().entries[number];
+  check_views("input", entry, entry.inputs, inputs);
+  for (const InputView& input : inputs)
+    NETC_CHECK(input.data, "an input of entry " + name + " has no data to stage");
+  staged_.reset();
+  device_->stage_inputs(
+      number, [&](size_t i, std::byte* to) { copy(to, inputs[i].data, inputs[i].bytes, executor); });
+  staged_ = number;
 }
 
 }  // namespace netc

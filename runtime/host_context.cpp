@@ -68,8 +68,8 @@ class HostContext final : public DeviceContext {
     return {base + slot.buffer.offset, static_cast<size_t>(slot.type.bytes())};
   }
 
-  void run(size_t entry, const RuntimeScalars& scalars, Executor& executor,
-           std::vector<int64_t>* profile) override {
+  void start(size_t entry, const RuntimeScalars& scalars, Executor& executor, std::vector<int64_t>* profile,
+             bool) override {
     const std::vector<PreparedLaunch>& launches = entries_[entry].launches;
     if (!profile) {
       for (const PreparedLaunch& l : launches) launch(l, scalars, executor);

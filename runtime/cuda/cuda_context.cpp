@@ -7,6 +7,10 @@
 #include <optional>
 #include <utility>
 
+#include "runtime/cuda/handles.h"
+#include "runtime/cuda/memory_plan.h"
+#include "runtime/cuda/staged_inputs.h"
+
 namespace netc {
 namespace {
 
@@ -15,37 +19,6 @@ int64_t largest_arena(const Program& program) {
   for (const EntryPoint& entry : program.entries) bytes = std::max(bytes, entry.arena_bytes);
   return bytes;
 }
-
-// A handle of the driver that ends with the scope.
-template <class Handle, CuResult (*CudaDriver::*kDestroy)(Handle)>
-class Owned {
- public:
-  explicit Owned(const CudaDevice& device) : device_(&device) {}
-  ~Owned() { reset(); }
-  Owned(Owned&& other) noexcept : device_(other.device_), handle_(std::exchange(other.handle_, nullptr)) {}
-  Owned& operator=(Owned&& other) noexcept {
-    std::swap(handle_, other.handle_);
-    return *this;
-  }
-  Handle get() const { return handle_; }
-  Handle* out() { return &handle_; }
-
- private:
-  void reset() {
-    if (!handle_) return;
-    try {
-      const CudaDevice::Current current(*device_);
-      (device_->driver().*kDestroy)(handle_);
-    } catch (const RuntimeError&) {  // the context is lost, and what it held with it
-    }
-  }
-  const CudaDevice* device_;
-  Handle handle_ = nullptr;
-};
-using OwnedStream = Owned<CuStream, &CudaDriver::cuStreamDestroy_v2>;
-using OwnedEvent = Owned<CuEvent, &CudaDriver::cuEventDestroy_v2>;
-using OwnedGraph = Owned<CuGraph, &CudaDriver::cuGraphDestroy>;
-using OwnedGraphExec = Owned<CuGraphExec, &CudaDriver::cuGraphExecDestroy>;
 
 class CudaContext final : public DeviceContext {
  public:
@@ -60,10 +33,22 @@ class CudaContext final : public DeviceContext {
         host_scalars_(device_, sizeof(RuntimeScalars)),
         stream_(*device_) {
     const CudaDevice::Current current(*device_);
-    device_->check(driver().cuStreamCreate(stream_.out(), kNonBlockingStream), "cuStreamCreate");
+    stream_ = make_stream(*device_);
     make_staging();
     for (size_t i = 0; i < program_.entries.size(); ++i) entries_.push_back(prepare(program_.entries[i]));
   }
+
+  // A run that was not waited for still uses the memory, and so does the copying of inputs.
+  ~CudaContext() override {
+    try {
+      const CudaDevice::Current current(*device_);
+      driver().cuStreamSynchronize(stream_.get());
+      staged_.reset();
+    } catch (const RuntimeError&) {  // the context is lost
+    }
+  }
+  CudaContext(const CudaContext&) = delete;
+  CudaContext& operator=(const CudaContext&) = delete;
 
   std::span<std::byte> buffer(const IoSlot& slot) override {
     const auto size = static_cast<size_t>(slot.type.bytes());
@@ -73,17 +58,36 @@ class CudaContext final : public DeviceContext {
     return {staging.data(), size};
   }
 
-  void run(size_t number, const RuntimeScalars& scalars, Executor&, std::vector<int64_t>* profile) override {
+  void start(size_t number, const RuntimeScalars& scalars, Executor&, std::vector<int64_t>* profile,
+             bool staged) override {
     const CudaDevice::Current current(*device_);
     PreparedEntry& entry = entries_.at(number);
     std::memcpy(host_scalars_.data(), &scalars, sizeof scalars);
+    if (staged) staged_->take(*entry.entry, arena_.address(), stream_.get());
     if (profile)
-      run_and_time(entry, *profile);
+      run_and_time(entry, *profile, staged);
     else if (!entry.ran)
-      run_stepwise(entry);
+      run_stepwise(entry, staged);
     else
-      replay(entry);
+      replay(entry, staged);
     entry.ran = true;
+  }
+
+  // What ran stepwise has been waited for.
+  void wait() override {
+    if (!replayed_) return;
+    const CudaDevice::Current current(*device_);
+    wait("entry `" + std::exchange(replayed_, nullptr)->name + "`, replayed");
+  }
+
+  bool stages_inputs() const override { return true; }
+
+  void stage_inputs(size_t number, const WriteInput& write) override {
+    const CudaDevice::Current current(*device_);
+    if (!staged_)
+      with_memory_plan(program_, *device_,
+                       [&] { staged_ = std::make_unique<StagedInputs>(device_, program_); });
+    staged_->stage(program_.entries.at(number), write);
   }
 
   int64_t arena_bytes() const override { return arena_.size(); }
@@ -96,13 +100,13 @@ class CudaContext final : public DeviceContext {
   };
   struct PreparedEntry {
     explicit PreparedEntry(const EntryPoint& source, const CudaDevice& device)
-        : entry(&source), graph(device) {}
+        : entry(&source), graph(device), staged_graph(device) {}
     const EntryPoint* entry;
     std::vector<CuAddress> addresses;  // of all launches' operands, each launch's numbers in front
     std::vector<void*> parameters;     // into `addresses`, and to the functions' extents
     std::vector<PreparedLaunch> launches;
     bool ran = false;
-    OwnedGraphExec graph;
+    OwnedGraphExec graph, staged_graph;  // with the copies of the inputs, and without
   };
 
   const CudaDriver& driver() const { return device_->driver(); }
@@ -151,10 +155,12 @@ class CudaContext final : public DeviceContext {
            program_.kernels[static_cast<size_t>(l.kernel)].symbol + ", " + l.label;
   }
 
-  void copy_inputs(const PreparedEntry& entry) {
+  // Staged inputs are there already.
+  void copy_inputs(const PreparedEntry& entry, bool staged) {
     device_->check(driver().cuMemcpyHtoDAsync_v2(device_scalars_.address(), host_scalars_.data(),
                                                  sizeof(RuntimeScalars), stream_.get()),
                    "cuMemcpyHtoDAsync", "the run's numbers");
+    if (staged) return;
     for (const IoSlot& slot : entry.entry->inputs)
       if (slot.buffer.space == Space::arena)
         device_->check(
@@ -185,8 +191,8 @@ class CudaContext final : public DeviceContext {
     device_->check(driver().cuStreamSynchronize(stream_.get()), "cuStreamSynchronize", where);
   }
 
-  void run_stepwise(const PreparedEntry& entry) {
-    copy_inputs(entry);
+  void run_stepwise(const PreparedEntry& entry, bool staged) {
+    copy_inputs(entry, staged);
     for (size_t i = 0; i < entry.launches.size(); ++i) {
       launch(entry, i);
       const CuResult result = driver().cuStreamSynchronize(stream_.get());
@@ -196,14 +202,13 @@ class CudaContext final : public DeviceContext {
     wait("the outputs of entry `" + entry.entry->name + "`");
   }
 
-  void run_and_time(const PreparedEntry& entry, std::vector<int64_t>& profile) {
+  void run_and_time(const PreparedEntry& entry, std::vector<int64_t>& profile, bool staged) {
     std::vector<OwnedEvent> events;
     const auto record = [&] {
-      events.emplace_back(*device_);
-      device_->check(driver().cuEventCreate(events.back().out(), 0), "cuEventCreate");
+      events.push_back(make_event(*device_, 0));
       device_->check(driver().cuEventRecord(events.back().get(), stream_.get()), "cuEventRecord");
     };
-    copy_inputs(entry);
+    copy_inputs(entry, staged);
     record();
     for (size_t i = 0; i < entry.launches.size(); ++i) {
       launch(entry, i);
@@ -219,19 +224,20 @@ class CudaContext final : public DeviceContext {
     }
   }
 
-  void replay(PreparedEntry& entry) {
-    if (!entry.graph.get()) entry.graph = capture(entry);
-    const std::string where = "entry `" + entry.entry->name + "`, replayed";
-    device_->check(driver().cuGraphLaunch(entry.graph.get(), stream_.get()), "cuGraphLaunch", where);
-    wait(where);
+  void replay(PreparedEntry& entry, bool staged) {
+    OwnedGraphExec& graph = staged ? entry.staged_graph : entry.graph;
+    if (!graph.get()) graph = capture(entry, staged);
+    device_->check(driver().cuGraphLaunch(graph.get(), stream_.get()), "cuGraphLaunch",
+                   "entry `" + entry.entry->name + "`, replayed");
+    replayed_ = entry.entry;
   }
 
-  OwnedGraphExec capture(const PreparedEntry& entry) {
+  OwnedGraphExec capture(const PreparedEntry& entry, bool staged) {
     OwnedGraph graph(*device_);
     device_->check(driver().cuStreamBeginCapture_v2(stream_.get(), kCaptureThreadLocal),
                    "cuStreamBeginCapture");
     try {
-      copy_inputs(entry);
+      copy_inputs(entry, staged);
       for (size_t i = 0; i < entry.launches.size(); ++i) launch(entry, i);
       copy_outputs(entry);
     } catch (const RuntimeError&) {
@@ -256,6 +262,8 @@ class CudaContext final : public DeviceContext {
   OwnedStream stream_;
   std::map<int64_t, std::unique_ptr<PinnedBuffer>> staging_;  // by offset in the arena
   std::vector<PreparedEntry> entries_;
+  std::unique_ptr<StagedInputs> staged_;  // from the first stage_inputs on
+  const EntryPoint* replayed_ = nullptr;  // what wait() waits for
 };
 
 }  // namespace

@@ -44,9 +44,11 @@ using CuGraphExec = struct CUgraphExec_st*;
   X(cuMemsetD8_v2, CuResult (*)(CuAddress, unsigned char value, size_t bytes))                      \
   X(cuMemcpyHtoDAsync_v2, CuResult (*)(CuAddress to, const void* from, size_t bytes, CuStream))     \
   X(cuMemcpyDtoHAsync_v2, CuResult (*)(void* to, CuAddress from, size_t bytes, CuStream))           \
+  X(cuMemcpyDtoDAsync_v2, CuResult (*)(CuAddress to, CuAddress from, size_t bytes, CuStream))       \
   X(cuStreamCreate, CuResult (*)(CuStream*, unsigned flags))                                        \
   X(cuStreamDestroy_v2, CuResult (*)(CuStream))                                                     \
   X(cuStreamSynchronize, CuResult (*)(CuStream))                                                    \
+  X(cuStreamWaitEvent, CuResult (*)(CuStream, CuEvent, unsigned flags))                             \
   X(cuStreamBeginCapture_v2, CuResult (*)(CuStream, int mode))                                      \
   X(cuStreamEndCapture, CuResult (*)(CuStream, CuGraph*))                                           \
   X(cuGraphInstantiateWithFlags, CuResult (*)(CuGraphExec*, CuGraph, unsigned long long flags))     \
@@ -59,6 +61,7 @@ using CuGraphExec = struct CUgraphExec_st*;
   X(cuEventCreate, CuResult (*)(CuEvent*, unsigned flags))                                          \
   X(cuEventDestroy_v2, CuResult (*)(CuEvent))                                                       \
   X(cuEventRecord, CuResult (*)(CuEvent, CuStream))                                                 \
+  X(cuEventSynchronize, CuResult (*)(CuEvent))                                                      \
   X(cuEventElapsedTime, CuResult (*)(float* milliseconds, CuEvent start, CuEvent end))
 
 // Of the enumerations of cuda.h, what we use.
@@ -66,7 +69,7 @@ constexpr CuResult kCudaOutOfMemory = 2, kCudaNoDevice = 100;
 constexpr int kMajorVersion = 75, kMinorVersion = 76, kConcurrentManagedAccess = 89;  // of a device
 constexpr int kMaxDynamicSharedBytes = 8;                                             // of a function
 constexpr unsigned kAttachGlobal = 1;  // managed memory for every stream
-constexpr unsigned kNonBlockingStream = 1;
+constexpr unsigned kNonBlockingStream = 1, kEventWithoutTime = 2;
 constexpr int kCaptureThreadLocal = 1;
 
 }  // namespace netc

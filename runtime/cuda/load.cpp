@@ -32,7 +32,7 @@ class CudaExecutable final : public Executable {
   const Program& program() const override { return program_; }
 
   std::shared_ptr<State> make_state() const override {
-    return with_plan([&] {
+    return with_memory_plan(program_, *device_, [&] {
       auto memory = std::make_shared<DeviceBuffer>(device_, CudaDevice::Kind::managed, program_.state_bytes,
                                                    "the network's state");
       std::byte* data = memory->data();
@@ -42,7 +42,9 @@ class CudaExecutable final : public Executable {
 
   std::unique_ptr<DeviceContext> make_context(std::shared_ptr<State> state) const override {
     NETC_CHECK(state->memory().owner(), "a state that the GPU does not see");
-    return with_plan([&] { return make_cuda_context(device_, program_, functions_, std::move(state)); });
+    return with_memory_plan(program_, *device_, [&] {
+      return make_cuda_context(device_, program_, functions_, std::move(state));
+    });
   }
 
  private:
@@ -84,18 +86,6 @@ class CudaExecutable final : public Executable {
     std::shared_ptr<CudaDevice> device_;
     CuModule module_ = nullptr;
   };
-
-  // Says what the memory is for, where there is not enough.
-  template <class Make>
-  auto with_plan(const Make& make) const -> decltype(make()) {
-    try {
-      return make();
-    } catch (const OutOfDeviceMemory& error) {
-      throw RuntimeError(
-          error.code(), std::string(error.what()) + "\n  " + memory_plan(program_, device_->capacity_bytes()),
-          error.fix());
-    }
-  }
 
   Program program_;
   std::shared_ptr<CudaDevice> device_;

@@ -36,6 +36,13 @@ const Batch* BatchSource::next() {
   return &batches_[(taken_ - 1) % 2];
 }
 
+const Batch* BatchSource::ahead() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (taken_ == count_) return nullptr;
+  changed_.wait(lock, [&] { return filled_ > taken_ || failure_; });
+  return filled_ > taken_ ? &batches_[taken_ % 2] : nullptr;
+}
+
 void BatchSource::serve() {
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {

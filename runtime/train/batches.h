@@ -39,6 +39,9 @@ class BatchSource {
   // The next batch, or null after the last. Rethrows what `fill` threw.
   const Batch* next();
 
+  // The batch that next() will give, while the one before it stays valid; waits for it. Null where there is none, or `fill` threw.
+  const Batch* ahead();
+
  private:
   void serve();
 

@@ -55,9 +55,11 @@ void EntryIo::set_input(const std::string& name, const void* data) {
   inputs_[static_cast<size_t>(&input(name) - entry_->inputs.data())].data = data;
 }
 
-void EntryIo::run(Context& context, const RuntimeScalars& scalars, Executor& executor) {
-  context.run(entry_->name, inputs_, outputs_, scalars, executor);
+void EntryIo::run(Context& context, const RuntimeScalars& scalars, Executor& executor, const RunOptions& options) {
+  context.run(entry_->name, inputs_, outputs_, scalars, executor, options);
 }
+
+void EntryIo::stage(Context& context, Executor& executor) const { context.stage_inputs(entry_->name, inputs_, executor); }
 
 double EntryIo::scalar(const std::string& name) const {
   auto it = std::find_if(entry_->outputs.begin(), entry_->outputs.end(), named(name));

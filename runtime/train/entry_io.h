@@ -27,7 +27,10 @@ class EntryIo {
   // Where the next runs write an output that is no scalar. `data` must stay valid.
   void set_output(const std::string& name, void* data);
 
-  void run(Context& context, const RuntimeScalars& scalars, Executor& executor);
+  void run(Context& context, const RuntimeScalars& scalars, Executor& executor, const RunOptions& options = {});
+
+  // Hands the inputs over for a run with RunOptions::staged. REQUIRES: context.stages_inputs().
+  void stage(Context& context, Executor& executor) const;
 
   // A scalar output of the last run, of any type.
   double scalar(const std::string& name) const;

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "runtime/train/batches.h"
+#include "runtime/train/batch_runs.h"
 #include "runtime/train/entry_io.h"
 
 namespace netc {
@@ -23,6 +23,7 @@ EvalResult evaluate(Context& context, const Dataset& data, Executor& executor, c
     }
   });
   source.start(0, (samples + batch - 1) / batch);
+  BatchRuns runs(context, source, executor);
 
   std::vector<float> probabilities;
   int64_t classes = 0;
@@ -40,12 +41,10 @@ EvalResult evaluate(Context& context, const Dataset& data, Executor& executor, c
       result.stopped = true;
       return result;
     }
-    eval.set_input("image", b->images.data());
-    eval.set_input("label", b->labels.data());
     RuntimeScalars scalars;
     scalars.valid_count = valid(number);
     scalars.first_sample = number * batch;
-    eval.run(context, scalars, executor);
+    runs.run(eval, *b, scalars, eval);
     for (int64_t i = 0; options.report && i < valid(number); ++i) {
       if (b->labels[static_cast<size_t>(i)] == options.ignored_label) continue;
       options.report->add(std::span(probabilities).subspan(static_cast<size_t>(i * classes), static_cast<size_t>(classes)),
@@ -79,6 +78,7 @@ EvalResult evaluate_views(Context& context, const Recipe& recipe, int64_t views,
   BatchSource source([&](int64_t number, Batch& b) {
     if (b.images.empty()) b.augment = AugmentInputs(eval);
     b.images.assign(static_cast<size_t>(batch * image_bytes), std::byte{0});
+    b.labels.assign(static_cast<size_t>(batch), 0);  // no label: this entry's sums are not read
     for (int64_t i = 0; i < valid(number); ++i) {
       const SampleView view{recipe, recipe.seed, number % views, first(number) + i};
       std::byte* image = b.images.data() + i * image_bytes;
@@ -87,12 +87,11 @@ EvalResult evaluate_views(Context& context, const Recipe& recipe, int64_t views,
     }
   });
   source.start(0, batches * views);
+  BatchRuns runs(context, source, executor);
 
-  const std::vector<int64_t> no_labels(static_cast<size_t>(batch));
   std::vector<float> probabilities(static_cast<size_t>(batch * classes));
   std::vector<double> mean(probabilities.size());
   eval.set_output("probabilities", probabilities.data());
-  if (eval.has_input("label")) eval.set_input("label", no_labels.data());
   if (options.report) *options.report = ClassificationReport(classes);
   EvalResult result;
   double top1 = 0, top5 = 0;
@@ -101,12 +100,10 @@ EvalResult evaluate_views(Context& context, const Recipe& recipe, int64_t views,
       result.stopped = true;
       return result;
     }
-    eval.set_input("image", b->images.data());
-    b->augment.bind(eval);
     RuntimeScalars scalars;
     scalars.valid_count = valid(number);
     scalars.first_sample = first(number);
-    eval.run(context, scalars, executor);
+    runs.run(eval, *b, scalars, eval);
     const bool fresh = number % views == 0, complete = number % views == views - 1;
     for (size_t i = 0; i < mean.size(); ++i) mean[i] = (fresh ? 0 : mean[i]) + probabilities[i] / static_cast<double>(views);
     if (!complete) continue;

@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "compiler/base/error.h"
-#include "runtime/train/batches.h"
+#include "runtime/train/batch_runs.h"
 #include "runtime/train/averaged_weights.h"
 #include "runtime/train/checkpoint_writer.h"
 #include "runtime/train/entry_io.h"
@@ -36,7 +36,8 @@ class Training {
         length_{steps_per_epoch(job.recipe, job.train.count()), job.recipe.epochs},
         id_(training_id(context, job)),
         guard_(context.state(), job.recipe, options.finite),
-        source_([this](int64_t number, Batch& batch) { fill(number, batch); }) {
+        source_([this](int64_t number, Batch& batch) { fill(number, batch); }),
+        runs_(context, source_, executor) {
     if (batches_ > 1) accumulate_.emplace(context.program(), "accumulate");
     if (length_.steps_per_epoch == 0) refuse_few_samples();
     if (job.test) EntryIo(context.program(), "eval").require_images(*job.test, "the test data");  // now, not after an epoch
@@ -173,6 +174,7 @@ class Training {
     }
     epoch_start_ = rate_start_ = Clock::now();
     rate_steps_ = 0;
+    runs_.restart();
     source_.start(progress_.step * batches_, ((epoch + 1) * length_.steps_per_epoch - progress_.step) * batches_);
     while (const Batch* batch = source_.next()) {
       run_step(epoch, batch);
@@ -203,7 +205,7 @@ class Training {
     for (int64_t i = 0; i < batches_; ++i) {
       if (i > 0) batch = source_.next();
       scalars.first_sample = (in_epoch * batches_ + i) * batch_;
-      loss += run_batch(i + 1 < batches_ ? *accumulate_ : step_, *batch, scalars);
+      loss += run_batch(entry_of(i), *batch, scalars, entry_of((i + 1) % batches_));
     }
     apply_.run(context_, scalars, executor_);
     const std::optional<LossScale> scale = loss_scale_of(apply_);
@@ -214,13 +216,13 @@ class Training {
     report_step(epoch, in_epoch + 1, loss / static_cast<double>(batches_), rate, scale);
   }
 
-  // Its loss. What is wrong is found before the weights change.
-  double run_batch(EntryIo& entry, const Batch& batch, const RuntimeScalars& scalars) {
+  // For batch `i` of a step.
+  EntryIo& entry_of(int64_t i) { return i + 1 < batches_ ? *accumulate_ : step_; }
+
+  // Its loss. What is wrong is found before the weights change. `next`: the entry for the batch after it.
+  double run_batch(EntryIo& entry, const Batch& batch, const RuntimeScalars& scalars, EntryIo& next) {
     guard_.before_batch(batch, scalars);
-    entry.set_input("image", batch.images.data());
-    entry.set_input("label", batch.labels.data());
-    batch.augment.bind(entry);
-    entry.run(context_, scalars, executor_);
+    runs_.run(entry, batch, scalars, next);
     const double loss = entry.scalar("loss");
     guard_.after_loss(loss, batch, scalars);
     guard_.after_gradients(scalars);
@@ -320,8 +322,9 @@ class Training {
     RuntimeScalars scalars;
     scalars.seed = static_cast<int64_t>(job_.recipe.seed);
     scalars.valid_count = batch_;
+    runs_.restart();
     source_.start(progress_.step * batches_, batches);
-    stopped_ = !average_->recalibrate(context_, source_, batches, scalars, executor_, options_.stop);
+    stopped_ = !average_->recalibrate(context_, source_, runs_, batches, scalars, options_.stop);
     if (stopped_) return;
     const AveragedWeights averaged(context_.state(), kAveragePrefix);
     AverageRecord record{progress_.step, report.models, {}, {}, {}};
@@ -368,7 +371,8 @@ class Training {
   // Used by the source's thread alone.
   std::vector<int64_t> order_;
   int64_t order_epoch_ = -1;
-  BatchSource source_;  // the last member: its thread uses the others
+  BatchSource source_;  // after the members that its thread uses
+  BatchRuns runs_;
 };
 
 }  // namespace

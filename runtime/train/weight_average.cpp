@@ -52,7 +52,7 @@ void WeightAverage::after_step(int64_t step, Context& context, Executor& executo
   average_.run(context, scalars, executor);
 }
 
-bool WeightAverage::recalibrate(Context& context, BatchSource& source, int64_t batches, RuntimeScalars scalars, Executor& executor,
+bool WeightAverage::recalibrate(Context& context, BatchSource& source, BatchRuns& runs, int64_t batches, RuntimeScalars scalars,
                                 const std::atomic<bool>* stop) {
   if (!recalibrate_) return true;
   State& state = context.state();
@@ -62,12 +62,9 @@ bool WeightAverage::recalibrate(Context& context, BatchSource& source, int64_t b
     if (stop && stop->load()) return false;
     const Batch* batch = source.next();
     NETC_CHECK(batch, "fewer batches than a pass over the training data has");
-    recalibrate_->set_input("image", batch->images.data());
-    recalibrate_->set_input("label", batch->labels.data());
-    batch->augment.bind(*recalibrate_);
     scalars.step = i;
     scalars.first_sample = i * scalars.valid_count;
-    recalibrate_->run(context, scalars, executor);
+    runs.run(*recalibrate_, *batch, scalars, *recalibrate_);
   }
   return true;
 }

@@ -3,7 +3,7 @@
 //
 //   WeightAverage average(program, *recipe.optimizer.swa, length);
 //   average.after_step(step, context, executor);                      // of each update; `step`: how many are done
-//   average.recalibrate(context, source, batches, scalars, executor); // at the end
+//   average.recalibrate(context, source, runs, batches, scalars);      // at the end
 //   const AveragedWeights weights(state, kAveragePrefix);             // to evaluate and to save
 //
 // The means are computed by the program's entries "average" and "recalibrate" (compiler/passes/average.h) and lie in its
@@ -13,7 +13,7 @@
 #include <atomic>
 #include <optional>
 
-#include "runtime/train/batches.h"
+#include "runtime/train/batch_runs.h"
 #include "runtime/train/entry_io.h"
 #include "runtime/train/schedule.h"
 
@@ -33,7 +33,7 @@ class WeightAverage {
 
   // The statistics of each batch with the averaged weights, and their mean: `batches` from `source`, which was started.
   // Weights and running statistics of the training stay as they are. false: `stop` was set, nothing is complete.
-  bool recalibrate(Context& context, BatchSource& source, int64_t batches, RuntimeScalars scalars, Executor& executor,
+  bool recalibrate(Context& context, BatchSource& source, BatchRuns& runs, int64_t batches, RuntimeScalars scalars,
                    const std::atomic<bool>* stop);
 
  private:

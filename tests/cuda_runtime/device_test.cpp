@@ -25,7 +25,8 @@ static_assert(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR == kMajorVersion &&
               CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS == kConcurrentManagedAccess);
 static_assert(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES == kMaxDynamicSharedBytes &&
               CU_MEM_ATTACH_GLOBAL == kAttachGlobal && CU_STREAM_NON_BLOCKING == kNonBlockingStream &&
-              CU_STREAM_CAPTURE_MODE_THREAD_LOCAL == kCaptureThreadLocal);
+              CU_STREAM_CAPTURE_MODE_THREAD_LOCAL == kCaptureThreadLocal &&
+              CU_EVENT_DISABLE_TIMING == kEventWithoutTime);
 #endif
 
 std::string reason_without(const FakeCudaMachine& machine, const char* failing = nullptr, int result = 999) {

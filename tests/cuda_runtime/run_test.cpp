@@ -24,6 +24,8 @@ namespace {
 
 constexpr OptimizerSpec kSgd{.momentum = 0.9, .weight_decay = 0.01};
 constexpr int kSteps = 4;
+constexpr FakeCudaOrder kOrders[] = {FakeCudaOrder::as_called, FakeCudaOrder::late,
+                                     FakeCudaOrder::newest_first};
 
 // A training program whose objects are emulated kernels, which the fake driver runs, and its inputs.
 struct Case {
@@ -91,23 +93,56 @@ struct Result {
   bool operator==(const Result&) const = default;
 };
 
-// Some steps, each with other numbers and inputs: the first writes through views, later ones in place.
-Result train(Context& context, const InterpretInputs& inputs, std::vector<int64_t>* profile = nullptr) {
+// The inputs of a step: other numbers in each.
+std::vector<std::vector<std::byte>> inputs_of_step(const EntryPoint& entry, const InterpretInputs& inputs,
+                                                   int step) {
+  std::vector<std::vector<std::byte>> tensors = input_tensors(entry, inputs);
+  for (size_t i = 0; i < tensors.size(); ++i)
+    if (entry.inputs[i].type.dtype == DType::f32)
+      for (size_t at = 0; at + 4 <= tensors[i].size(); at += 4)
+        *reinterpret_cast<float*>(tensors[i].data() + at) += 0.125f * static_cast<float>(step);
+  return tensors;
+}
+
+std::vector<InputView> views_of(const std::vector<std::vector<std::byte>>& tensors) {
+  std::vector<InputView> views;
+  for (const std::vector<std::byte>& t : tensors) views.push_back({t.data(), static_cast<int64_t>(t.size())});
+  return views;
+}
+
+// How a step gets its inputs: at first through views, later in place; or each while the one before it runs.
+enum class Inputs { given, staged };
+
+// Some steps, each with a learning rate of its own.
+Result train(Context& context, const InterpretInputs& inputs, std::vector<int64_t>* profile = nullptr,
+             Inputs how = Inputs::given) {
   write_state(context.state(), inputs);
   const EntryPoint& entry = *context.program().find_entry("step");
   SerialExecutor executor;
   RuntimeScalars scalars = inputs.scalars;
   Result result;
+  const auto stage = [&](int step) {
+    std::vector<std::vector<std::byte>> tensors = inputs_of_step(entry, inputs, step);
+    context.stage_inputs("step", views_of(tensors), executor);
+    for (std::vector<std::byte>& t : tensors) std::fill(t.begin(), t.end(), std::byte{0x7f});  // free again
+  };
+  if (how == Inputs::staged) stage(0);
   for (int step = 0; step < kSteps; ++step) {
-    std::vector<std::vector<std::byte>> tensors = input_tensors(entry, inputs);
-    std::vector<InputView> in;
-    for (size_t i = 0; i < tensors.size(); ++i) {
-      if (entry.inputs[i].type.dtype == DType::f32)
-        for (size_t at = 0; at + 4 <= tensors[i].size(); at += 4)
-          *reinterpret_cast<float*>(tensors[i].data() + at) += 0.125f * static_cast<float>(step);
-      if (step % 2 == 1)
+    const std::vector<std::vector<std::byte>> tensors = inputs_of_step(entry, inputs, step);
+    std::vector<InputView> in = views_of(tensors);
+    RunOptions options;
+    if (how == Inputs::staged) {
+      options.staged = true;
+      options.meanwhile = [&] {
+        if (step + 1 == kSteps) return;
+        stage(kSteps);  // which is dropped: this step's own copy may not have begun
+        stage(step + 1);
+      };
+    } else if (step % 2 == 1) {
+      for (size_t i = 0; i < tensors.size(); ++i) {
         std::memcpy(context.buffer(entry.inputs[i]).data(), tensors[i].data(), tensors[i].size());
-      in.push_back({step % 2 == 1 ? nullptr : tensors[i].data(), static_cast<int64_t>(tensors[i].size())});
+        in[i].data = nullptr;
+      }
     }
     std::vector<OutputView> out(entry.outputs.size());
     float loss = 0;
@@ -115,7 +150,7 @@ Result train(Context& context, const InterpretInputs& inputs, std::vector<int64_
     scalars.step = step;
     scalars.learning_rate = 0.01f * static_cast<float>(1 + step);
     context.set_profile(profile && step == kSteps - 1 ? profile : nullptr);
-    context.run("step", in, out, scalars, executor);
+    context.run("step", in, out, scalars, executor, options);
     result.losses.push_back(loss);
   }
   const std::byte* data = context.state().data();
@@ -130,17 +165,21 @@ std::shared_ptr<CudaDevice> open_device(const FakeMachine& fake) {
   return device;
 }
 
-Result train_on_fake(const FakeMachine& fake, std::vector<int64_t>* profile = nullptr) {
+Result train_on_fake(const FakeMachine& fake, std::vector<int64_t>* profile = nullptr,
+                     Inputs how = Inputs::given) {
   const std::unique_ptr<Executable> executable =
       load_on_cuda(shared_case().program, shared_case().kernels, open_device(fake));
   Context context(*executable);
-  return train(context, shared_case().inputs, profile);
+  return train(context, shared_case().inputs, profile, how);
 }
 
-Result train_emulated() {
-  const std::unique_ptr<EmulatedExecutable> executable = load_cuda_emulation(shared_case().program);
-  Context context(*executable);
-  return train(context, shared_case().inputs);
+const Result& train_emulated() {
+  static const Result result = [] {
+    const std::unique_ptr<EmulatedExecutable> executable = load_cuda_emulation(shared_case().program);
+    Context context(*executable);
+    return train(context, shared_case().inputs);
+  }();
+  return result;
 }
 
 std::vector<std::string> lines(const std::string& text) {
@@ -151,11 +190,45 @@ std::vector<std::string> lines(const std::string& text) {
 }
 
 TEST(CudaRun, TheSameBitsAsUnderTheEmulation) {
-  const Result expected = train_emulated();
+  const Result& expected = train_emulated();
   EXPECT_NE(expected.losses[0], expected.losses[3]);
-  const FakeMachine fake;
-  EXPECT_EQ(train_on_fake(fake), expected);
-  EXPECT_EQ(fake.alive(), 0);
+  for (FakeCudaOrder order : kOrders)
+    for (Inputs how : {Inputs::given, Inputs::staged}) {
+      const FakeMachine fake({.order = order});
+      EXPECT_EQ(train_on_fake(fake, nullptr, how), expected) << static_cast<int>(order);
+      EXPECT_EQ(fake.alive(), 0);
+    }
+}
+
+// Whoever stages inputs and never runs, or throws while a run is under way, leaves nothing behind that uses
+// memory.
+TEST(CudaRun, AnErrorMeanwhileEndsTheRunFirst) {
+  for (FakeCudaOrder order : kOrders) {
+    const FakeMachine fake({.order = order});
+    {
+      const std::unique_ptr<Executable> executable =
+          load_on_cuda(shared_case().program, shared_case().kernels, open_device(fake));
+      Context context(*executable);
+      train(context, shared_case().inputs, nullptr, Inputs::staged);
+      const EntryPoint& entry = *context.program().find_entry("step");
+      const auto tensors = inputs_of_step(entry, shared_case().inputs, 0);
+      const std::vector<OutputView> out(entry.outputs.size());
+      SerialExecutor executor;
+      context.stage_inputs("step", views_of(tensors), executor);
+      RunOptions options{true, [&] {
+                           context.stage_inputs("step", views_of(tensors), executor);
+                           throw RuntimeError("E0705", "the next batch cannot be read");
+                         }};
+      const std::vector<std::byte> before(context.state().data(),
+                                          context.state().data() + context.state().size());
+      EXPECT_THROW(
+          context.run("step", views_of(tensors), out, shared_case().inputs.scalars, executor, options),
+          RuntimeError);
+      EXPECT_NE(std::memcmp(before.data(), context.state().data(), before.size()), 0) << "the step has run";
+    }
+    EXPECT_EQ(fake.alive(), 0);
+    EXPECT_EQ(fake.log().find("FAULT"), std::string::npos);
+  }
 }
 
 TEST(CudaRun, ProfileTimesEveryLaunchAndChangesNothing) {
@@ -207,8 +280,28 @@ TEST(CudaRun, CallsInTheirOrder) {
   add({"cuStreamBeginCapture_v2"}), add(inputs), add(launches), add(outputs);
   add({"cuStreamEndCapture", "cuGraphInstantiateWithFlags"});
   for (int step = 1; step < kSteps; ++step) add({"cuGraphLaunch", "cuStreamSynchronize"});
-  add({"cuDevicePrimaryCtxRelease_v2"});
+  add({"cuStreamSynchronize", "cuDevicePrimaryCtxRelease_v2"});  // nothing is under way when memory goes
   EXPECT_EQ(lines(fake.log()), expected);
+}
+
+// A step's inputs are taken before its graph; those of the next one are on their way before the step is waited for.
+TEST(CudaRun, InputsAreStagedWhileAStepRuns) {
+  const FakeMachine fake;
+  train_on_fake(fake, nullptr, Inputs::staged);
+  const EntryPoint& entry = shared_case().program.entries[0];
+  int64_t bytes = 0;
+  std::vector<std::string> step{"cuStreamWaitEvent"};
+  for (const IoSlot& slot : entry.inputs) {
+    step.push_back("cuMemcpyDtoDAsync " + std::to_string(slot.type.bytes()));
+    bytes += (slot.type.bytes() + 255) / 256 * 256;
+  }
+  const std::vector<std::string> stage = {"cuEventSynchronize", "cuStreamWaitEvent",
+                                          "cuMemcpyHtoDAsync " + std::to_string(bytes), "cuEventRecord"};
+  for (const char* call : {"cuEventRecord", "cuGraphLaunch"}) step.emplace_back(call);
+  for (int times = 0; times < 2; ++times) step.insert(step.end(), stage.begin(), stage.end());
+  step.emplace_back("cuStreamSynchronize");
+  const std::vector<std::string> calls = lines(fake.log());
+  EXPECT_NE(std::search(calls.begin(), calls.end(), step.begin(), step.end()), calls.end()) << fake.log();
 }
 
 // Every call of the driver fails once, at its first and at a later time. That is an error with a code, or
@@ -241,7 +334,7 @@ TEST(CudaRun, AnyCallMayFail) {
     fake.fail(call, 1, 999);
     try {
       std::vector<int64_t> profile;
-      train_on_fake(fake, &profile);
+      train_on_fake(fake, &profile, Inputs::staged);
       ADD_FAILURE() << "it was not noticed";
     } catch (const RuntimeError& error) {
       EXPECT_TRUE(error.code() == "E0936" || error.code() == "E0935" || error.code() == "E0902")

@@ -14,6 +14,7 @@
 #include "runtime/initialize.h"
 #include "runtime/thread_pool.h"
 #include "tests/data/files.h"
+#include "tests/runtime/late_executable.h"
 #include "tests/train/linear_model.h"
 
 namespace netc {
@@ -34,14 +35,15 @@ Recipe make_recipe() {
 }
 
 // One process's part of a training: 43 samples are 5 steps an epoch, 20 in all.
-struct Session {
-  FakeExecutable executable = LinearModel::executable(8, 7);
+template <class Device>
+struct SessionOn {
+  Device executable{LinearModel::executable(8, 7)};
   Context context{executable};
   Recipe recipe = make_recipe();
   std::unique_ptr<Dataset> train_data = LinearModel::data(43, 1), test_data = LinearModel::data(30, 2);
   TrainOptions options;
 
-  explicit Session(const std::string& folder, const std::string& resume = "") {
+  explicit SessionOn(const std::string& folder, const std::string& resume = "") {
     options.checkpoint_folder = folder;
     options.log_path = folder + "/run.jsonl";
     options.log_every = 2;
@@ -55,6 +57,9 @@ struct Session {
                  options, pool);
   }
 };
+
+using Session = SessionOn<FakeExecutable>;
+using LateSession = SessionOn<LateExecutable>;  // inputs reach the device while it computes
 
 // A log without what depends on the clock.
 std::string untimed(const std::string& path) {
@@ -155,6 +160,49 @@ TEST(Trainer, StoppedAnywhereAndResumedItEndsInTheSameBytes) {
     EXPECT_EQ(read_text(part + "/best.safetensors"), best) << stop;
     EXPECT_EQ(untimed(part + "/run.jsonl"), log) << stop;
   }
+}
+
+// A device that takes the next batch while it computes: the same files, wherever the training was interrupted.
+TEST(Trainer, InputsThatAreStagedChangeNothing) {
+  TemporaryFolder folder;
+  Session(folder / "whole").go();
+  const std::string last = read_text(folder / "whole/last.safetensors"), best = read_text(folder / "whole/best.safetensors");
+  const std::string log = untimed(folder / "whole/run.jsonl");
+  LateContext::staged_runs = LateContext::staged_meanwhile = 0;
+  for (int64_t stop = 1; stop < 20; ++stop) {
+    const std::string part = folder / "part" + std::to_string(stop);
+    LateSession first(part);
+    first.options.max_steps = stop;
+    TrainingProgress reached;
+    first.options.reached = &reached;
+    EXPECT_EQ(first.go().step, stop);
+    EXPECT_EQ(reached.step, stop);
+    LateSession second(part, part + "/last.safetensors");
+    second.go();
+    EXPECT_EQ(read_text(part + "/last.safetensors"), last) << stop;
+    EXPECT_EQ(read_text(part + "/best.safetensors"), best) << stop;
+    EXPECT_EQ(untimed(part + "/run.jsonl"), log) << stop;
+  }
+  // 20 steps, and an evaluation of 5 batches after each of 4 epochs; a stop at an epoch's end evaluates in the first part or in the second.
+  EXPECT_EQ(LateContext::staged_runs, 19 * (20 + 4 * 5));
+  // All but the first batch of an epoch, of an evaluation and of what is resumed; what a stop leaves behind was staged, too.
+  EXPECT_GE(LateContext::staged_meanwhile, 19 * (4 * 4 + 4 * 4));
+}
+
+// The batch that a stop has left with the device is not the next one's input.
+TEST(Trainer, AContextThatIsUsedAgainDropsWhatWasStaged) {
+  TemporaryFolder folder;
+  Session(folder / "whole").go();
+  LateSession part(folder / "part");
+  part.options.max_steps = 7;
+  const TrainResult stopped = part.go();
+  ThreadPool pool(1);
+  part.options.start = stopped.progress;
+  part.options.max_steps = 0;
+  const TrainResult result = train(part.context, {part.recipe, *part.train_data, part.test_data.get(), {"linear()", {"a", "b", "c"}, {}, {}, {}, {}}},
+                                   part.options, pool);
+  EXPECT_EQ(result.step, 20);
+  EXPECT_EQ(read_text(folder / "part/last.safetensors"), read_text(folder / "whole/last.safetensors"));
 }
 
 TEST(Trainer, AStopThatIsThereAlreadyTrainsNothing) {

@@ -7,6 +7,14 @@
 
 #include <cstddef>
 
+// Of all orders in which the work of streams may run:
+enum class FakeCudaOrder : int {
+  as_called,     // each piece at once; a graph's as they were recorded
+  late,          // only what somebody waits for; in graphs the last piece that may run
+  newest_first,  // streams that were made later at once, the first one when somebody waits; in graphs by
+                 // chance
+};
+
 extern "C" {
 
 // What there is; the state of a process that starts. Everything that was made before must be gone.
@@ -15,6 +23,7 @@ struct FakeCudaMachine {
   int major = 9, minor = 0;
   size_t memory = size_t{1} << 30;
   int concurrent_managed_access = 1;
+  FakeCudaOrder order = FakeCudaOrder::as_called;
 };
 void fake_cuda_reset(const FakeCudaMachine* machine);
 // The `count`-th call of `function` from now on gives `result`, and does nothing.

@@ -16,6 +16,7 @@
 #include "runtime/cuda/driver_functions.h"
 #include "runtime/cuda_emulation/block_runner.h"
 #include "tests/cuda_runtime/fake/fake_cuda.h"
+#include "tests/cuda_runtime/fake/streams.h"
 
 namespace netc {  // what the handles of driver_functions.h point to
 
@@ -38,21 +39,7 @@ struct CUmod_st {
   std::string bytes;
   std::map<std::string, std::unique_ptr<CUfunc_st>> functions;
 };
-struct CUgraph_st {
-  std::vector<std::function<CuResult()>> work;
-};
-struct CUgraphExec_st {
-  std::vector<std::function<CuResult()>> work;
-};
-struct CUstream_st {
-  std::unique_ptr<CUgraph_st> capture;
-  CuResult failed = 0;  // what the next synchronisation says
-  double microseconds = 0;  // that its launches have taken
-};
 struct CUctx_st {};
-struct CUevent_st {
-  double microseconds = 0;  // of the stream when it was recorded
-};
 
 }  // namespace netc
 
@@ -65,6 +52,7 @@ constexpr CuResult kInvalidValue = 1, kInvalidDevice = 101, kInvalidImage = 200,
 
 struct Machine {
   FakeCudaMachine machine;
+  FakeStreams streams;
   std::string log;
   std::map<std::string, std::pair<int, CuResult>> failures;
   std::map<CuAddress, size_t> device_memory;
@@ -127,6 +115,7 @@ void free_all() {
   m.host_memory.clear();
   m.handles.clear();
   m.used = 0;
+  m.streams.reset(m.machine.order);
 }
 
 bool is_allocated(CuAddress address, size_t bytes) {
@@ -134,15 +123,6 @@ bool is_allocated(CuAddress address, size_t bytes) {
   if (after == m.device_memory.begin()) return false;
   const auto& [begin, size] = *--after;
   return address + bytes <= begin + size;
-}
-
-CuResult enqueue(CuStream stream, std::function<CuResult()> work) {
-  if (stream->capture) {
-    stream->capture->work.push_back(std::move(work));
-    return 0;
-  }
-  if (stream->failed == 0) stream->failed = work();
-  return 0;
 }
 
 CuResult allocate(CuAddress* address, size_t bytes) {
@@ -199,6 +179,7 @@ CuResult run_kernel(const CUfunc_st& function, unsigned blocks, const std::vecto
 
 API void fake_cuda_reset(const FakeCudaMachine* machine) {
   m.machine = *machine;
+  m.streams.reset(machine->order);
   m.log.clear();
   m.failures.clear();
   m.lost = 0;
@@ -388,48 +369,61 @@ API CuResult cuMemcpyHtoDAsync_v2(CuAddress to, const void* from, size_t bytes, 
   ENTER();
   note("cuMemcpyHtoDAsync " + std::to_string(bytes));
   if (!is_allocated(to, bytes)) return kInvalidValue;
-  return enqueue(stream, [=] { return std::memcpy(reinterpret_cast<void*>(to), from, bytes), 0; });
+  return m.streams.enqueue(stream, [=] { return std::memcpy(reinterpret_cast<void*>(to), from, bytes), 0; });
 }
 API CuResult cuMemcpyDtoHAsync_v2(void* to, CuAddress from, size_t bytes, CuStream stream) {
   ENTER();
   note("cuMemcpyDtoHAsync " + std::to_string(bytes));
   if (!is_allocated(from, bytes)) return kInvalidValue;
-  return enqueue(stream, [=] { return std::memcpy(to, reinterpret_cast<const void*>(from), bytes), 0; });
+  return m.streams.enqueue(stream,
+                           [=] { return std::memcpy(to, reinterpret_cast<const void*>(from), bytes), 0; });
+}
+API CuResult cuMemcpyDtoDAsync_v2(CuAddress to, CuAddress from, size_t bytes, CuStream stream) {
+  ENTER();
+  note("cuMemcpyDtoDAsync " + std::to_string(bytes));
+  if (!is_allocated(from, bytes) || !is_allocated(to, bytes)) return kInvalidValue;
+  return m.streams.enqueue(stream, [=] {
+    return std::memcpy(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes), 0;
+  });
 }
 API CuResult cuStreamCreate(CuStream* stream, unsigned) {
   ENTER();
   note(__func__);
   *stream = keep(new CUstream_st);
+  m.streams.add(*stream);
   return 0;
 }
 API CuResult cuStreamDestroy_v2(CuStream stream) {
   ENTER();
+  if (const CuResult busy = m.streams.remove(stream); busy != 0)
+    return busy;  // it would use memory that may be gone
   return drop(stream);
 }
 API CuResult cuStreamSynchronize(CuStream stream) {
   ENTER();
   note(__func__);
   if (stream->capture) return 900;  // CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
+  m.streams.finish(stream);
   m.lost = stream->failed;
   return stream->failed;
 }
 API CuResult cuStreamBeginCapture_v2(CuStream stream, int) {
   ENTER();
   note(__func__);
-  stream->capture = std::make_unique<CUgraph_st>();
-  return 0;
+  return m.streams.begin_capture(stream);
 }
 API CuResult cuStreamEndCapture(CuStream stream, CuGraph* graph) {
   ENTER();
   note(__func__);
-  if (!stream->capture) return kInvalidValue;
-  *graph = keep(stream->capture.release());
+  std::unique_ptr<CUgraph_st> made;
+  if (const CuResult result = m.streams.end_capture(stream, made); result != 0) return result;
+  *graph = keep(made.release());
   return 0;
 }
 API CuResult cuGraphInstantiateWithFlags(CuGraphExec* executable, CuGraph graph, unsigned long long) {
   ENTER();
   note(__func__);
-  *executable = keep(new CUgraphExec_st{graph->work});
+  *executable = keep(new CUgraphExec_st{graph->nodes});
   return 0;
 }
 API CuResult cuGraphDestroy(CuGraph graph) {
@@ -439,8 +433,7 @@ API CuResult cuGraphDestroy(CuGraph graph) {
 API CuResult cuGraphLaunch(CuGraphExec executable, CuStream stream) {
   ENTER();
   note(__func__);
-  for (const std::function<CuResult()>& work : executable->work) enqueue(stream, work);
-  return 0;
+  return m.streams.launch(*executable, stream);
 }
 API CuResult cuGraphExecDestroy(CuGraphExec executable) {
   ENTER();
@@ -464,7 +457,7 @@ API CuResult cuLaunchKernel(CuFunction function, unsigned grid_x, unsigned grid_
   const auto extent_bytes = static_cast<size_t>(function->kernel ? function->kernel->extent_bytes : 0);
   std::vector<uint64_t> extents((extent_bytes + 7) / 8);
   if (extent_bytes > 0) std::memcpy(extents.data(), parameters[arguments.size()], extent_bytes);
-  return enqueue(stream, [=] { return run_kernel(*function, grid_x, arguments, extents); });
+  return m.streams.enqueue(stream, [=] { return run_kernel(*function, grid_x, arguments, extents); });
 }
 // Private interfaces, of which this driver has none; NVRTC asks for one.
 API CuResult cuGetExportTable(const void** table, const void*) {
@@ -484,7 +477,19 @@ API CuResult cuEventRecord(CuEvent event, CuStream stream) {
   ENTER();
   note(__func__);
   event->microseconds = stream->microseconds;
-  return 0;
+  return m.streams.record(event, stream);
+}
+API CuResult cuStreamWaitEvent(CuStream stream, CuEvent event, unsigned flags) {
+  ENTER();
+  note(__func__);
+  return flags == 0 ? m.streams.wait(stream, event) : kInvalidValue;
+}
+API CuResult cuEventSynchronize(CuEvent event) {
+  ENTER();
+  note(__func__);
+  if (event->capture) return kInvalidValue;
+  if (event->record) m.streams.finish(*event->record);
+  return m.lost;
 }
 API CuResult cuEventElapsedTime(float* milliseconds, CuEvent start, CuEvent end) {
   ENTER();
