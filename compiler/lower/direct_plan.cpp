@@ -396,7 +396,7 @@ int64_t choose_sum_block(DirectPlan plan, const Target& target) {
     block_sum(plan);
     int64_t steps = 1;
     for (int v : plan.sums) steps *= plan.variables[static_cast<size_t>(v)].block;
-    if (steps >= kShortestSumBlock) return plan.tile.sum_block_bytes;
+    if (steps >= kShortestSumBlock * (plan.dot_products ? 2 : 1)) return plan.tile.sum_block_bytes;
   }
   return target.l2_bytes / 2;
 }
