@@ -109,9 +109,10 @@ KernelBody product_body(int64_t inputs, int64_t outputs, int64_t tiles) {
   return body;
 }
 
-// The direct weight gradient, whose register tiles reach nearly what multiply-adds allow.
+// The direct weight gradient, whose register tiles reach nearly what multiply-adds allow. Pairs are of pixels of a row.
 double direct_cycles(const WinogradMachine& machine, DType dtype, const WinogradForm& form) {
-  const int64_t steps = form.parts * form.images * form.rows * form.columns;
+  const int64_t columns = machine.in_pairs(dtype) ? 2 * ceil_div(form.columns, 2) : form.columns;
+  const int64_t steps = form.parts * form.images * form.rows * columns;
   return 9 * machine.direct_gradient_product(dtype, form.inputs * kLaneBlock, form.outputs, steps);
 }
 

@@ -14,7 +14,7 @@ struct WinogradMachine {
   double latency = 4;
   double l3_bytes = 24, memory_bytes = 2.5;  // of memory as measured, requests unaided
   double overhead = 60;                 // of a register tile
-  double pairing = 1.5;                 // weight gradients of bf16 over their dot products; measured: 1.3 to 1.65
+  double pairing = 1.2;                 // weight gradients of bf16 over their dot products; measured: 1.1 to 1.3
   int vectors;                          // of a block of lanes
   int64_t registers;
   bool bf16_pairs;
