@@ -3,7 +3,7 @@
 //
 //   contraction_speed [--batch 8] [--threads 1] [--only TEXT] [--direction forward|data|weight] [--seconds 0.1]
 //                     [--bf16] [--cold] [--winograd] [--cifar] [--tune] [--plans] [--asm]
-// `--bf16`: operands of 16 bits; shares are still of the f32 peak. `--cold` gives every run operands that left the caches, as in a training step. `--winograd`: the 3x3 layers
+// `--bf16`: operands of 16 bits, with `--winograd` too; shares are still of the f32 peak. `--cold` gives every run operands that left the caches, as in a training step. `--winograd`: the 3x3 layers
 // of ResNets also by F(2,3) and F(4,3), beside the direct contraction; with `--direction weight` their weight gradients. `--cifar`: the layers
 // of CIFAR-10's ResNet-20 instead. `--tune` compiles the neighbours of the plan's tile too and prints the best. Times are the best of many runs.
 #include <immintrin.h>
