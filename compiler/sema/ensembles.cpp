@@ -55,6 +55,7 @@ std::optional<Ensemble> find_ensemble(Project& project, const Module& module, co
                                                  : Ensemble::Combine::mean_probabilities;
     } else if (key == "shared") {
       ensemble.shared = reader.texts(entry.value, "`shared`");
+      for (const Expression* item : reader.items(entry.value)) ensemble.shared_spans.push_back(item->span);
     } else {
       read_members(project, reader, entry, sink, ensemble.members);
     }

@@ -33,6 +33,7 @@ struct Ensemble {
   std::vector<EnsembleMember> members;
   Combine combine = Combine::mean_probabilities;
   std::vector<std::string> shared;  // globs over members' paths: one set of parameters, computed once
+  std::vector<Span> shared_spans;   // where each of them is written
 };
 
 // Every key checked. nullopt after errors.

@@ -110,11 +110,12 @@ TensorDatum Elaborator::run_members(const Ensemble& ensemble, const std::string&
   }
   shared_globs_ = nullptr;
   const std::string shared = joined(prefix, kShared) + ".";
-  for (const std::string& glob : ensemble.shared) {
+  for (size_t i = 0; i < ensemble.shared.size(); ++i) {
+    const std::string& glob = ensemble.shared[i];
     const std::vector<StateVariable>& states = builder_.graph().states;
     if (std::any_of(states.begin(), states.end(), [&](const StateVariable& s) { return s.path.starts_with(shared) && glob_matches(glob, s.path.substr(shared.size())); }))
       continue;
-    fail(error("E0514", ensemble.name.span, "no parameter's path in the members of `" + ensemble.name.text + "` matches \"" + glob + "\""));
+    fail(error("E0514", ensemble.shared_spans[i], "no parameter's path in the members of `" + ensemble.name.text + "` matches \"" + glob + "\""));
   }
   return combine(ensemble, scores);
 }

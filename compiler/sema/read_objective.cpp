@@ -70,7 +70,7 @@ void read_optimizer(ConfigReader& reader, const Expression& value, OptimizerSpec
   using Kind = OptimizerSpec::Kind;
   const Constructor c = reader.constructor(value, optimizers(), "an optimizer", {"lars", "lamb", "adagrad"});
   spec.kind = c.name == "sgd" ? Kind::sgd : c.name == "adam" ? Kind::adam : c.name == "adamw" ? Kind::adamw : Kind::rmsprop;
-  spec.momentum = reader.real(c, "momentum", 0, {0, 1});
+  spec.momentum = reader.real(c, "momentum", 0, kBelowOne);
   spec.dampening = reader.real(c, "dampening", 0, {0, 1});
   spec.nesterov = reader.boolean(c, "nesterov", false);
   spec.beta1 = reader.real(c, "beta1", 0.9, kBelowOne);

@@ -70,7 +70,10 @@ Named find_named(Project& project, const std::string& text, bool want_train, Dia
                                           ? (all.empty() ? reference.module + " declares no " + (want_train ? "training run" : "network")
                                                          : reference.module + " declares several " + (want_train ? "training runs" : "networks") + ", choose one")
                                           : reference.module + " has no " + (want_train ? "training run" : "network") + " `" + reference.name + "`");
-  if (const std::optional<std::string> close = nearest(reference.name, all); close && !reference.name.empty()) {
+  if (want_train && all.empty() && !networks.empty()) {
+    d.notes.push_back("a training run says on which data a network is trained and tested, and by which loss");
+    d.fixes.push_back({"train NAME = " + networks.back() + " on DATA { ... }", "", {}});
+  } else if (const std::optional<std::string> close = nearest(reference.name, all); close && !reference.name.empty()) {
     d.fixes.push_back({reference.module + ":" + *close, "", {}});
   } else if (!all.empty()) {
     d.notes.push_back("it has " + listed(all));
@@ -183,6 +186,18 @@ void check_lets(Project& project, const Module& module, const ElaborateConfig& c
     if (const LetDecl* let = declaration.as<LetDecl>()) elaborator.check_let(module, *let);
 }
 
+// A teacher knows something: it, or each member of an ensemble that teaches, has weights.
+void check_teacher(Project& project, const Module& module, const TrainDecl& train, const Recipe& recipe, const ElaborateConfig& config,
+                   DiagnosticSink& sink) {
+  DiagnosticSink said_later;  // by the elaboration
+  const std::optional<Ensemble> teacher = recipe.distill->weights ? std::nullopt : find_teacher(project, module, train, said_later);
+  if (!teacher || std::all_of(teacher->members.begin(), teacher->members.end(), [](const EnsembleMember& m) { return m.weights.has_value(); })) return;
+  Elaborator elaborator(project, config, sink);
+  Diagnostic d = elaborator.error("E0503", setting_span(project, module, train, "distill", 0), "the teacher has no weights");
+  d.fixes.push_back({"teacher(" + recipe.distill->network + ", weights = \"FILE\")", "", {}});
+  elaborator.report(std::move(d));
+}
+
 bool check_module(Project& project, const std::string& reference, const ElaborateConfig& config, DiagnosticSink& sink) {
   const Reference parts = parse_reference(reference);
   if (!parts.name.empty()) return elaborate(project, reference, config, sink).has_value();
@@ -219,6 +234,7 @@ bool check_module(Project& project, const std::string& reference, const Elaborat
     if (!train) continue;
     const std::optional<Recipe> recipe = build_recipe(project, *module, *train, sink);
     if (!recipe) continue;
+    if (recipe->distill) check_teacher(project, *module, *train, *recipe, config, sink);
     const std::optional<Ensemble> networks = find_networks(project, *module, train->network, sink);
     if (networks->members.size() == 1) elaborate_named(project, {module, nullptr, train, nullptr, ""}, &*recipe, training, sink);
     else for (const EnsembleMember& member : networks->members)
