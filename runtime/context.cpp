@@ -51,6 +51,8 @@ void check_entry(const Program& program, const EntryPoint& entry) {
   for (const std::vector<IoSlot>* slots : {&entry.inputs, &entry.outputs})
     for (const IoSlot& slot : *slots) check_range(slot.buffer, slot.type.bytes(), slot.name);
   for (const Launch& l : entry.launches) {
+    NETC_CHECK(l.stream >= 0, "no such stream");
+    for (int32_t other : l.waits) NETC_CHECK(other >= 0 && other < &l - entry.launches.data(), "a launch waits for a later one");
     NETC_CHECK(l.kernel >= 0 && l.kernel < static_cast<int32_t>(program.kernels.size()), "no such kernel");
     const KernelInfo& kernel = program.kernels[static_cast<size_t>(l.kernel)];
     NETC_CHECK(l.operands.size() == kernel.operand_spaces.size(),

@@ -148,7 +148,13 @@ NetworkReport explain_network(Project& project, const NetworkRequest& request, i
     report.narrow.push_back({launch.label, launch.tasks, narrow.lost});
   }
   std::set<int32_t> kernels;
-  for (const Launch& launch : entry.launches) kernels.insert(launch.kernel);
+  std::set<int32_t> streams;
+  for (const Launch& launch : entry.launches) {
+    kernels.insert(launch.kernel);
+    streams.insert(launch.stream);
+    report.waits += static_cast<int64_t>(launch.waits.size());
+  }
+  report.streams = static_cast<int64_t>(streams.size());
   report.kernels = static_cast<int64_t>(kernels.size());
   if (is_cuda(c.target)) report.tiles = count_tiles(c, kernels);
   report.launches = static_cast<int64_t>(entry.launches.size());

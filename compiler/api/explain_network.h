@@ -64,6 +64,7 @@ struct NetworkReport {
   int64_t flops = 0;  // forward, one image; of contractions, a multiply-add is 2
   int64_t kernels = 0, launches = 0;
   std::optional<TileReport> tiles;          // of a GPU
+  int64_t streams = 1, waits = 0;  // of the launches, on a GPU
   std::vector<ConversionNote> conversions;  // among the launches
   PlannedBytes memory;
   std::optional<LossScaleSpec> loss_scale;  // of a training with layers in f16

@@ -54,6 +54,8 @@ struct Launch {
   int64_t tasks = 1;             // from shapes and target only (decision 7)
   std::string label;             // for people: "stage.0.conv0 + bn + relu (resnet.net:12)"
   int64_t flops = 0, bytes = 0;  // per launch: multiply-add is 2; bytes read and written at least once
+  int32_t stream = 0;            // of a GPU; launches of one stream run in their order
+  std::vector<int32_t> waits{};  // earlier launches of other streams that must have ended
 };
 
 struct IoSlot {
@@ -65,7 +67,7 @@ struct IoSlot {
 struct EntryPoint {
   std::string name;  // "predict", "eval", "grad", "apply", "step"
   std::vector<IoSlot> inputs, outputs;
-  std::vector<Launch> launches;  // run in this order
+  std::vector<Launch> launches;  // run in this order, or side by side as their streams and waits allow
   int64_t arena_bytes = 0;
 };
 

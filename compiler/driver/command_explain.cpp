@@ -128,6 +128,8 @@ Json to_json(const NetworkReport& report) {
             {"estimated_seconds", report.recomputation_seconds}}},
           {"kernels", report.kernels},
           {"launches", report.launches},
+          {"streams", report.streams},
+          {"waits", report.waits},
           {"tiles", tiles_json(report.tiles)},
           {"layout_conversions", conversions_json(report.conversions)},
           {"inputs", inputs},
@@ -235,6 +237,7 @@ std::string to_text(const NetworkReport& report) {
   if (report.tiles && report.tiles->products > 0)
     text += fmt::format("tiles        {} of {} matrix products have a tile that was measured (netc tune)\n",
                         report.tiles->measured, report.tiles->products);
+  if (report.streams > 1) text += fmt::format("streams      {}, {} waits of a launch for one of another\n", report.streams, report.waits);
   text += conversions_text(report.conversions);
   const PlannedBytes& m = report.memory;
   text += fmt::format("memory       {} = weights {} + buffers {}", byte_text(m.total()), byte_text(m.weights), byte_text(m.buffers));

@@ -5,6 +5,7 @@
 #include "compiler/base/error.h"
 #include "compiler/ir/op_def.h"
 #include "compiler/lower/round_weights.h"
+#include "compiler/lower/streams.h"
 #include "compiler/lower/tasks.h"
 
 namespace netc {
@@ -27,6 +28,7 @@ class ProgramBuilder {
       EntryPoint entry;
       entry.name = spec.name;
       for (const Graph* graph : spec.graphs) append(entry, lowered(graph));
+      if (is_cuda(target_)) plan_streams(entry, plan_.kernels.bodies);
       plan_.program.entries.push_back(std::move(entry));
     }
     return std::move(plan_);

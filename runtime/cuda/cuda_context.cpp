@@ -179,11 +179,11 @@ class CudaContext final : public DeviceContext {
                        "output `" + slot.name + "` of entry `" + entry.entry->name + "`");
   }
 
-  void launch(const PreparedEntry& entry, size_t i) {
+  void launch(const PreparedEntry& entry, size_t i, CuStream stream) {
     const PreparedLaunch& l = entry.launches[i];
     const CuResult result =
         driver().cuLaunchKernel(l.function->function, l.blocks, 1, 1, l.function->threads, 1, 1,
-                                l.function->shared_bytes, stream_.get(), l.parameters, nullptr);
+                                l.function->shared_bytes, stream, l.parameters, nullptr);
     if (result != 0) device_->check(result, "cuLaunchKernel", place(entry, i));
   }
 
@@ -194,7 +194,7 @@ class CudaContext final : public DeviceContext {
   void run_stepwise(const PreparedEntry& entry, bool staged) {
     copy_inputs(entry, staged);
     for (size_t i = 0; i < entry.launches.size(); ++i) {
-      launch(entry, i);
+      launch(entry, i, stream_.get());
       const CuResult result = driver().cuStreamSynchronize(stream_.get());
       if (result != 0) device_->check(result, "the kernel", place(entry, i));
     }
@@ -211,7 +211,7 @@ class CudaContext final : public DeviceContext {
     copy_inputs(entry, staged);
     record();
     for (size_t i = 0; i < entry.launches.size(); ++i) {
-      launch(entry, i);
+      launch(entry, i, stream_.get());
       record();
     }
     copy_outputs(entry);
@@ -224,9 +224,53 @@ class CudaContext final : public DeviceContext {
     }
   }
 
+  // Of the stream that a launch has, of which the first one is stream_ and the others are made when they are
+  // wanted.
+  CuStream stream_of(int32_t number) {
+    while (static_cast<size_t>(number) > more_streams_.size()) more_streams_.push_back(make_stream(*device_));
+    return number == 0 ? stream_.get() : more_streams_[static_cast<size_t>(number - 1)].get();
+  }
+
+  // Each on its stream, after what it waits for; in a graph these become dependencies. What comes before
+  // forks to all streams, what comes behind waits for all.
+  void record_launches(const PreparedEntry& entry) {
+    const std::vector<Launch>& launches = entry.entry->launches;
+    std::vector<OwnedEvent> events;  // nothing is left of them in the graph
+    const auto record = [&](int32_t stream) {
+      events.push_back(make_event(*device_, kEventWithoutTime));
+      device_->check(driver().cuEventRecord(events.back().get(), stream_of(stream)), "cuEventRecord");
+      return events.back().get();
+    };
+    const auto wait_for = [&](int32_t stream, CuEvent event) {
+      device_->check(driver().cuStreamWaitEvent(stream_of(stream), event, 0), "cuStreamWaitEvent");
+    };
+    std::vector<bool> waited_for(launches.size(), false);
+    std::map<int32_t, size_t> last;  // launch of each stream but the first
+    for (size_t i = 0; i < launches.size(); ++i) {
+      for (int32_t other : launches[i].waits) waited_for[static_cast<size_t>(other)] = true;
+      if (launches[i].stream > 0) last[launches[i].stream] = i;
+    }
+    for (auto [stream, launch] : last) waited_for[launch] = true;
+    if (!last.empty()) {
+      const CuEvent begin = record(0);
+      for (auto [stream, launch] : last) wait_for(stream, begin);
+    }
+    std::vector<CuEvent> ended(launches.size(), nullptr);
+    for (size_t i = 0; i < launches.size(); ++i) {
+      const int32_t stream = launches[i].stream;
+      for (int32_t other : launches[i].waits) wait_for(stream, ended[static_cast<size_t>(other)]);
+      launch(entry, i, stream_of(stream));
+      if (waited_for[i]) ended[i] = record(stream);
+    }
+    for (auto [stream, launch] : last) wait_for(0, ended[launch]);
+  }
+
   void replay(PreparedEntry& entry, bool staged) {
     OwnedGraphExec& graph = staged ? entry.staged_graph : entry.graph;
-    if (!graph.get()) graph = capture(entry, staged);
+    if (!graph.get()) {
+      for (const Launch& l : entry.entry->launches) stream_of(l.stream);  // before anything is recorded
+      graph = capture(entry, staged);
+    }
     device_->check(driver().cuGraphLaunch(graph.get(), stream_.get()), "cuGraphLaunch",
                    "entry `" + entry.entry->name + "`, replayed");
     replayed_ = entry.entry;
@@ -238,7 +282,7 @@ class CudaContext final : public DeviceContext {
                    "cuStreamBeginCapture");
     try {
       copy_inputs(entry, staged);
-      for (size_t i = 0; i < entry.launches.size(); ++i) launch(entry, i);
+      record_launches(entry);
       copy_outputs(entry);
     } catch (const RuntimeError&) {
       driver().cuStreamEndCapture(stream_.get(), graph.out());  // the stream is to be of use again
@@ -260,6 +304,7 @@ class CudaContext final : public DeviceContext {
   DeviceBuffer device_scalars_;
   PinnedBuffer host_scalars_;
   OwnedStream stream_;
+  std::vector<OwnedStream> more_streams_;  // for launches beside those of stream_, while a graph is recorded
   std::map<int64_t, std::unique_ptr<PinnedBuffer>> staging_;  // by offset in the arena
   std::vector<PreparedEntry> entries_;
   std::unique_ptr<StagedInputs> staged_;  // from the first stage_inputs on

@@ -34,8 +34,8 @@ struct Case {
   InterpretInputs inputs;
 };
 
-Case make_case() {
-  const Graph grad = differentiate(small_cnn(3), "loss");
+Case make_case(const Graph& network) {
+  const Graph grad = differentiate(network, "loss");
   const Graph lowered = optimize(grad);
   const LayoutOptions dense{.images = ImageLayout::dense};
   const StateLayout layout = lay_out_state({&lowered}, &kSgd, dense);
@@ -58,8 +58,22 @@ Case make_case() {
   return {std::move(plan.program), std::move(functions), random_inputs(grad, 1)};
 }
 
+// Its launches run one after the other, so that the calls do.
 const Case& shared_case() {
-  static const Case made = make_case();
+  static const Case made = [] {
+    Case one = make_case(small_cnn(3));
+    for (Launch& l : one.program.entries[0].launches) {
+      l.stream = 0;
+      l.waits.clear();
+    }
+    return one;
+  }();
+  return made;
+}
+
+// Launches on several streams.
+const Case& branches_case() {
+  static const Case made = make_case(inception_network(2));
   return made;
 }
 
@@ -166,19 +180,21 @@ std::shared_ptr<CudaDevice> open_device(const FakeMachine& fake) {
 }
 
 Result train_on_fake(const FakeMachine& fake, std::vector<int64_t>* profile = nullptr,
-                     Inputs how = Inputs::given) {
+                     Inputs how = Inputs::given, const Case& which = shared_case()) {
   const std::unique_ptr<Executable> executable =
-      load_on_cuda(shared_case().program, shared_case().kernels, open_device(fake));
+      load_on_cuda(which.program, which.kernels, open_device(fake));
   Context context(*executable);
-  return train(context, shared_case().inputs, profile, how);
+  return train(context, which.inputs, profile, how);
+}
+
+Result train_emulated(const Case& which) {
+  const std::unique_ptr<EmulatedExecutable> executable = load_cuda_emulation(which.program);
+  Context context(*executable);
+  return train(context, which.inputs);
 }
 
 const Result& train_emulated() {
-  static const Result result = [] {
-    const std::unique_ptr<EmulatedExecutable> executable = load_cuda_emulation(shared_case().program);
-    Context context(*executable);
-    return train(context, shared_case().inputs);
-  }();
+  static const Result result = train_emulated(shared_case());
   return result;
 }
 
@@ -198,6 +214,52 @@ TEST(CudaRun, TheSameBitsAsUnderTheEmulation) {
       EXPECT_EQ(train_on_fake(fake, nullptr, how), expected) << static_cast<int>(order);
       EXPECT_EQ(fake.alive(), 0);
     }
+}
+
+// Launches on several streams: the same bits, in whichever order the GPU takes what may run at a time.
+TEST(CudaRun, StreamsChangeNothing) {
+  const Case& branches = branches_case();
+  int beside = 0;
+  for (const Launch& l : branches.program.entries[0].launches) beside += l.stream > 0;
+  EXPECT_GT(beside, 0);
+  const Result expected = train_emulated(branches);
+  for (FakeCudaOrder order : kOrders)
+    for (Inputs how : {Inputs::given, Inputs::staged}) {
+      const FakeMachine fake({.order = order});
+      EXPECT_EQ(train_on_fake(fake, nullptr, how, branches), expected) << static_cast<int>(order);
+      EXPECT_EQ(fake.alive(), 0);
+    }
+}
+
+// While several streams are recorded, a call fails: none of them stays in the recording.
+TEST(CudaRun, AnyCallMayFailBetweenStreams) {
+  for (auto [call, count] : {std::pair{"cuStreamCreate", 2},
+                             {"cuEventCreate", 1},
+                             {"cuEventCreate", 3},
+                             {"cuEventRecord", 1},
+                             {"cuEventRecord", 3},
+                             {"cuStreamWaitEvent", 1},
+                             {"cuStreamWaitEvent", 5},
+                             {"cuStreamEndCapture", 1}}) {
+    SCOPED_TRACE(call);
+    const FakeMachine fake;
+    fake.fail(call, count, 999);
+    EXPECT_THROW(train_on_fake(fake, nullptr, Inputs::given, branches_case()), RuntimeError);
+    EXPECT_EQ(fake.alive(), 0);
+  }
+}
+
+// The orders are of use: without what launches wait for, they give other results.
+TEST(CudaRun, AMissingWaitShows) {
+  Case branches = branches_case();
+  const Result expected = train_emulated(branches);
+  for (Launch& l : branches.program.entries[0].launches) l.waits.clear();
+  int differ = 0;
+  for (FakeCudaOrder order : kOrders) {
+    const FakeMachine fake({.order = order});
+    differ += train_on_fake(fake, nullptr, Inputs::given, branches) != expected;
+  }
+  EXPECT_GT(differ, 0);
 }
 
 // Whoever stages inputs and never runs, or throws while a run is under way, leaves nothing behind that uses
@@ -284,7 +346,8 @@ TEST(CudaRun, CallsInTheirOrder) {
   EXPECT_EQ(lines(fake.log()), expected);
 }
 
-// A step's inputs are taken before its graph; those of the next one are on their way before the step is waited for.
+// A step's inputs are taken before its graph; those of the next one are on their way before the step is
+// waited for.
 TEST(CudaRun, InputsAreStagedWhileAStepRuns) {
   const FakeMachine fake;
   train_on_fake(fake, nullptr, Inputs::staged);
