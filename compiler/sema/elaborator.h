@@ -5,6 +5,7 @@
 //   functions.cpp   built-in compile-time functions
 //   initialisers.cpp  `he_normal(fan_out)` and its numbers
 //   calls.cpp       what a call means: resolving the callee, binding arguments, entering a block
+//   nested_calls.cpp  calls as other languages write them, with the chain that is meant
 //   primitives.cpp  calls of operators
 //   statements.cpp  the statements of a body
 //   loops.cpp       for, repeat, if
