@@ -1,8 +1,10 @@
-// Streams of ResNet-50's and GoogLeNet's launches: whatever touches the same memory is in an order, and GoogLeNet's branches run
-// side by side where they are small.
+// Streams of ResNet-50's and GoogLeNet's launches: whatever touches the same memory is in an order, and
+// GoogLeNet's branches run side by side where they are small.
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <set>
+#include <string>
 
 #include "compiler/api/compile.h"
 #include "tests/lower/stream_order.h"
@@ -33,10 +35,15 @@ TEST(NetworkStreams, WhateverTouchesTheSameMemoryIsInAnOrder) {
       const EntryPoint& entry = *c.plan.program.find_entry(training ? "step" : "predict");
       std::set<int32_t> streams;
       size_t waits = 0;
-      for (const Launch& l : entry.launches) streams.insert(l.stream), waits += l.waits.size();
+      for (const Launch& l : entry.launches) {
+        streams.insert(l.stream);
+        waits += l.waits.size();
+      }
       std::printf("%s, %s, batch 1: %zu launches on %zu streams, %zu waits\n", network,
                   training ? "training" : "inference", entry.launches.size(), streams.size(), waits);
-      if (std::string(network) == "std.googlenet:googlenet") EXPECT_GT(streams.size(), 1u);
+      if (network == std::string("std.googlenet:googlenet")) {
+        EXPECT_GT(streams.size(), 1u);
+      }
     }
 }
 
@@ -50,7 +57,8 @@ TEST(NetworkStreams, EveryWaitIsNeeded) {
         if (l.waits.empty()) continue;
         const std::vector<int32_t> waits = l.waits;
         l.waits.erase(l.waits.begin());
-        EXPECT_NE(find_race(entry, c.plan.program.state_bytes, c.plan.kernels.bodies, kGranule), "") << l.label;
+        EXPECT_NE(find_race(entry, c.plan.program.state_bytes, c.plan.kernels.bodies, kGranule), "")
+            << l.label;
         l.waits = waits;
         if (++dropped == 12) break;  // each takes a while
       }
