@@ -216,11 +216,12 @@ std::vector<TensorType> infer_slice_gradient(const OpCall& call) {
   check::floating(call, 0);
   const Shape &from = call.inputs[0].shape, &shape = call.attrs.ints("shape");
   for (const char* attr : {"shape", "begins", "steps"}) require_length(call, attr, from.size());
+  check::count(shape);
   for (size_t i = 0; i < from.size(); ++i) {
     const int64_t begin = call.attrs.ints("begins")[i], step = call.attrs.ints("steps")[i];
-    check::require_argument(begin >= 0 && step >= 1 && begin + (from[i] - 1) * step < shape[i], "the slice must lie in its tensor", "shape");
+    check::require_argument(begin >= 0 && begin < shape[i] && step >= 1 && from[i] - 1 <= (shape[i] - 1 - begin) / step,
+                            "the slice must lie in its tensor", "shape");
   }
-  check::count(shape);
   return {{call.inputs[0].dtype, shape}};
 }
 
